@@ -1,0 +1,1 @@
+"""Market logic: columns in, columns and records out. No sockets, files, environment or wall clock."""

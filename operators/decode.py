@@ -1,0 +1,355 @@
+"""Frames of the vendor's feed to ticks.
+
+A frame is a JSON array of events. It is decoded typed, whole; one bad item makes that fail, and
+then the frame is decoded again item by item, so that each item is judged by itself and the
+good ones are kept.
+
+    [{"ev":"T","sym":"AAPL","x":4,"i":"71675222901845","z":3,"p":263.1612,"s":0,"ds":"0.037000",
+      "c":[37],"t":1789718400831,"pt":1789718400814,"q":337201,"trfi":202}]
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Annotated, Any, ClassVar
+
+import bytewax.operators as op
+import msgspec
+import numpy as np
+from bytewax.dataflow import Stream, operator
+from bytewax.operators import KeyedStream
+
+from operators.eligibility import sale_class
+from operators.records import Coverage, Reject
+from operators.ticks import (
+    DETAIL,
+    GAP,
+    ID_TEXT,
+    LATENESS_UNKNOWN,
+    MS,
+    QUOTE,
+    TICK,
+    TRADE,
+    Array,
+    Frames,
+    Ticks,
+)
+from operators.values import CROSSED, GOOD, PROBLEMS, RejectLog, fill_values, trade_id
+
+# Numbers of the wire are untrusted: what does not fit its column is a bad type, not a crash.
+Int64 = Annotated[int, msgspec.Meta(ge=-(2**62), le=2**62)]
+Int16 = Annotated[int, msgspec.Meta(ge=-1, le=2**15 - 1)]
+
+# Known to the protocol and of no use to these rules: passed over, never a reject.
+UNUSED_EVENTS = frozenset(("status", "A", "AM", "LULD", "NOI", "FMV", "LV", "XA", "XAS", "XL2"))
+
+_SYMBOL = re.compile(r"[A-Za-z0-9][A-Za-z0-9./:_+$^=*-]{0,31}")
+_TAKER_SIDE: dict[tuple[int, ...], int] = {(1,): -1, (2,): 1}
+_MAX_LATENESS = 2**31 - 1
+_FAR_MS = 9_000_000_000_000  # year 2255: beyond it, nanoseconds would overflow
+
+
+class StockTrade(msgspec.Struct, tag_field="ev", tag="T", gc=False):
+    """A trade of a US stock. The first four fields have the same names in every event."""
+
+    kind: ClassVar[int] = TRADE
+    symbol: str = msgspec.field(name="sym")
+    t: Int64
+    first: float = msgspec.field(name="p")
+    second: float | None = msgspec.field(name="s", default=None)
+    exact: str | None = msgspec.field(name="ds", default=None)
+    i: str = ""
+    x: Int16 = 0
+    trf: Int16 = msgspec.field(name="trfi", default=0)
+    pt: Int64 | None = None
+    c: tuple[Int64, ...] | None = None
+
+
+class StockQuote(msgspec.Struct, tag_field="ev", tag="Q", gc=False):
+    """The NBBO of a US stock."""
+
+    kind: ClassVar[int] = QUOTE
+    symbol: str = msgspec.field(name="sym")
+    t: Int64
+    first: float = msgspec.field(name="bp", default=0.0)
+    second: float = msgspec.field(name="ap", default=0.0)
+
+
+class CryptoTrade(msgspec.Struct, tag_field="ev", tag="XT", gc=False):
+    """A trade of a pair; its condition states the taker: 1 seller, 2 buyer."""
+
+    kind: ClassVar[int] = TRADE
+    symbol: str = msgspec.field(name="pair")
+    t: Int64
+    first: float = msgspec.field(name="p")
+    second: float = msgspec.field(name="s")
+    i: str | int = ""
+    x: Int16 = 0
+    c: tuple[Int64, ...] | None = None
+    exact: ClassVar[None] = None
+    trf: ClassVar[int] = 0
+    pt: ClassVar[None] = None
+
+
+class CryptoQuote(msgspec.Struct, tag_field="ev", tag="XQ", gc=False):
+    """Top of book of a pair at one exchange."""
+
+    kind: ClassVar[int] = QUOTE
+    symbol: str = msgspec.field(name="pair")
+    t: Int64
+    first: float = msgspec.field(name="bp", default=0.0)
+    second: float = msgspec.field(name="ap", default=0.0)
+
+
+Event = StockTrade | StockQuote | CryptoTrade | CryptoQuote
+_TYPE_OF: dict[str, Any] = {
+    "T": StockTrade,
+    "Q": StockQuote,
+    "XT": CryptoTrade,
+    "XQ": CryptoQuote,
+}
+_symbol, _time, _first, _second = map(attrgetter, ("symbol", "t", "first", "second"))
+
+
+def valid_symbol(symbol: object) -> bool:
+    """Return whether `symbol` can be a ticker: letters, digits and `./:_+$^=*-`, at most 32."""
+    return isinstance(symbol, str) and _SYMBOL.fullmatch(symbol) is not None
+
+
+NO_SIZE = -1.0  # a trade whose size could not be read, already noted as a reject
+
+
+def _lateness(trade: Any) -> int:
+    """Return SIP minus participant time in ms, within 32 bits, or LATENESS_UNKNOWN."""
+    if trade.pt is None:
+        return LATENESS_UNKNOWN
+    return int(max(-_MAX_LATENESS, min(_MAX_LATENESS, trade.t - trade.pt)))
+
+
+class _Codes(dict[str, int]):
+    """Symbol to code, learnt on sight; a text that cannot be a symbol has code -1."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[str] = []
+
+    def __missing__(self, symbol: str) -> int:
+        if not valid_symbol(symbol):
+            return -1
+        code = self[symbol] = len(self.names)
+        self.names.append(symbol)
+        return code
+
+
+class _Classes(dict[tuple[int, ...], tuple[int, bool]]):
+    """Sale conditions to class and sweep flag, for the combinations met so far."""
+
+    def __missing__(self, conditions: tuple[int, ...]) -> tuple[int, bool]:
+        found = sale_class(conditions)
+        if len(self) < 4096:  # a hostile feed may invent combinations without end
+            self[conditions] = found
+        return found
+
+
+def _whole_floats_to_ints(fields: dict[str, Any]) -> dict[str, Any]:
+    """Take `12.0` for `12`, which the vendor has sent where it documents an integer."""
+    return {
+        name: int(value) if isinstance(value, float) and value.is_integer() else value
+        for name, value in fields.items()
+    }
+
+
+class Decoder:
+    """Decode frames of one connection; learns the symbols' codes."""
+
+    def __init__(self) -> None:
+        self._codes = _Codes()
+        self._classes = _Classes()
+        self._whole = msgspec.json.Decoder(list[Event])
+        self._items = msgspec.json.Decoder(list[msgspec.Raw])
+        self._rejects = RejectLog()
+
+    def __call__(self, batch: Frames) -> Ticks:
+        """Return the ticks of `batch` in arrival order, and what was rejected."""
+        events: list[Any] = []
+        ends = []
+        decode = self._whole.decode
+        for received, frame in zip(batch.received_ns, batch.frames, strict=True):
+            try:
+                events += decode(frame)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                events += self._item_by_item(frame, received)
+            ends.append(len(events))
+        receipts = np.repeat(np.array(batch.received_ns, np.int64), np.diff(ends, prepend=0))
+        texts: dict[int, str] = {}
+        ticks, details = self._columns(events, receipts, texts)
+        kept, counts = self._rejects.take()
+        return Ticks(self._codes.names, ticks, details, texts, rejects=kept, rejected=counts)
+
+    def gap(self, coverage: Coverage) -> Ticks:
+        """Return a mark for each symbol that was not seen: its windows are not whole."""
+        names = self._codes.names if coverage.symbol == "*" else [coverage.symbol]
+        ticks = np.zeros(len(names), TICK)
+        ticks["symbol"] = [self._codes[name] for name in names]
+        ticks["kind"] = GAP
+        ticks["ts_ns"] = coverage.to_ns
+        return Ticks(self._codes.names, ticks, np.empty(0, DETAIL))
+
+    def _item_by_item(self, frame: bytes, received: int) -> list[Any]:
+        try:
+            items = self._items.decode(frame)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            self._rejects.add("", "malformed_json", frame, received)
+            return []
+        return [
+            event for item in items if (event := self._judge(bytes(item), received)) is not None
+        ]
+
+    def _judge(self, item: bytes, received: int) -> Any:
+        """Return the event of one item, or None: not of use, or rejected."""
+        try:
+            fields: Any = msgspec.json.decode(item)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            fields = None
+        if not isinstance(fields, dict):
+            self._rejects.add("", "bad_type", item, received)
+            return None
+        kind = fields.get("ev")
+        if isinstance(kind, str) and kind in UNUSED_EVENTS:
+            return None
+        named = fields.get("sym", fields.get("pair"))
+        symbol = str(named) if valid_symbol(named) else ""
+        if not isinstance(kind, str) or kind not in _TYPE_OF:
+            code = "missing_field" if "ev" not in fields else "unknown_event"
+            self._rejects.add(symbol, code, item, received)
+            return None
+        try:
+            return msgspec.convert(_whole_floats_to_ints(fields), _TYPE_OF[kind])
+        except msgspec.ValidationError as error:
+            missing = "missing required field" in str(error)
+            self._rejects.add(symbol, "missing_field" if missing else "bad_type", item, received)
+        return None
+
+    def _sizes(self, trades: list[Any], receipts: list[int]) -> list[float]:
+        """Return the exact size of each trade, the decimal one where the feed gives it."""
+        try:
+            return [float(e.second if e.exact is None else e.exact) for e in trades]
+        except (TypeError, ValueError):
+            return [self._size(e, at) for e, at in zip(trades, receipts, strict=True)]
+
+    def _size(self, trade: Any, received: int) -> float:
+        """Return a size, or -1 (and the reject noted) where there is none to be read."""
+        try:
+            return float(trade.second if trade.exact is None else trade.exact)
+        except TypeError:
+            code = "missing_field"
+        except ValueError:
+            code = "bad_type"
+        symbol = trade.symbol if valid_symbol(trade.symbol) else ""
+        self._rejects.add(symbol, code, msgspec.json.encode(trade), received)
+        return NO_SIZE
+
+    def _columns(
+        self, events: list[Any], receipts: Array, texts: dict[int, str]
+    ) -> tuple[Array, Array]:
+        """Turn events into TICK and DETAIL rows, leaving out what the values rule out."""
+        ticks = np.zeros(len(events), TICK)
+        ticks["kind"] = [e.kind for e in events]
+        ticks["symbol"] = [*map(self._codes.__getitem__, map(_symbol, events))]
+        ms = np.array([*map(_time, events)], np.int64)
+        ticks["ts_ns"] = np.clip(ms, 0, _FAR_MS) * MS
+        is_trade = ticks["kind"] == TRADE
+        trades = [e for e in events if e.kind == TRADE]
+        first = np.array([*map(_first, events)], np.float64)
+        second = np.array([0.0 if e.kind == TRADE else e.second for e in events])
+        second[is_trade] = self._sizes(trades, receipts[is_trade].tolist())
+        details = self._details(trades, texts)
+        details["received_ns"] = receipts[is_trade]
+        problem = fill_values(ticks, first, second)
+        if problem is None:
+            return ticks, details
+        self._note(events, problem, second, receipts)
+        good = (problem == GOOD) | (problem == CROSSED)
+        return ticks[good], details[good[is_trade]]
+
+    def _details(self, trades: list[Any], texts: dict[int, str]) -> Array:
+        details = np.zeros(len(trades), DETAIL)
+        if not trades:
+            return details
+        ids = [trade_id(e.i if type(e.i) is str else str(e.i)) for e in trades]
+        details["trade_id"] = [number for number, _ in ids]
+        details["id_kind"] = [kind for _, kind in ids]
+        for (number, kind), e in zip(ids, trades, strict=True):
+            if kind == ID_TEXT:
+                texts[number] = e.i
+        details["exchange"] = [e.x for e in trades]
+        details["trf"] = [e.trf for e in trades]
+        details["lateness_ms"] = [_lateness(e) for e in trades]
+        classes = self._classes
+        sale = [classes[e.c] if e.c else (0, False) for e in trades]
+        for i, e in enumerate(trades):
+            if type(e) is CryptoTrade:
+                sale[i] = (0, False)
+                details["stated_side"][i] = _TAKER_SIDE.get(e.c or (), 0)
+        details["sale_class"] = [c for c, _ in sale]
+        details["sweep"] = [sweep for _, sweep in sale]
+        return details
+
+    def _note(self, events: list[Any], problem: Array, second: Array, receipts: Array) -> None:
+        for i in np.flatnonzero(problem):
+            event = events[i]
+            symbol = event.symbol if valid_symbol(event.symbol) else ""
+            code = PROBLEMS[problem[i]]
+            if problem[i] == CROSSED:
+                self._rejects.count(symbol, code)
+            elif second[i] != NO_SIZE:
+                self._rejects.add(symbol, code, msgspec.json.encode(event), int(receipts[i]))
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What comes out of a feed: ticks, what was rejected, and what was not seen.
+
+    `rejects` and `coverage` are keyed by symbol (`""` and `*` where there is none).
+    """
+
+    ticks: Stream[Ticks]
+    rejects: KeyedStream[Reject]
+    coverage: KeyedStream[Coverage]
+
+
+@operator
+def decode(step_id: str, up: Stream[Frames | Ticks | Coverage]) -> Decoded:
+    """Turn whatever a feed hands on into ticks.
+
+    Args:
+        step_id: Name of the step.
+        up: Frames of a socket, ticks of a tape, and intervals that were not seen, in order.
+
+    Returns:
+        Ticks (a gap is a mark among them), rejects and coverage.
+    """
+    decoder = Decoder()
+
+    def ticks_of(item: Frames | Ticks | Coverage) -> Iterator[Ticks]:
+        if isinstance(item, Ticks):
+            yield item
+        elif isinstance(item, Frames):
+            yield decoder(item)
+        elif not item.refilled:
+            yield decoder.gap(item)
+
+    def coverage_of(item: Frames | Ticks | Coverage) -> Iterator[tuple[str, Coverage]]:
+        if isinstance(item, Coverage):
+            yield item.symbol, item
+
+    def rejects_of(chunk: Ticks) -> Iterator[tuple[str, Reject]]:
+        return ((reject.symbol, reject) for reject in chunk.rejects)
+
+    ticks = op.flat_map("ticks", up, ticks_of)
+    return Decoded(
+        ticks, op.flat_map("rejects", ticks, rejects_of), op.flat_map("coverage", up, coverage_of)
+    )

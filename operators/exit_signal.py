@@ -1,0 +1,271 @@
+"""Exit signals, and the alerts they stand on (detectors.md sections 4, 6, 7 and 9).
+
+From here on one record at a time: a few a minute. This is the only place with a cooldown, and
+the only one that remembers alert ids.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from dataclasses import dataclass, field
+
+import bytewax.operators as op
+from bytewax.dataflow import operator
+from bytewax.operators import KeyedStream
+
+from operators.records import (
+    BURST_CRITICAL,
+    LARGE_BUYER,
+    SELLER_CRITICAL,
+    Alert,
+    Firing,
+    Parent,
+)
+from operators.ticks import MS
+
+WARNING, CRITICAL = "warning", "critical"
+LARGE_SELLERS, RED_BURST = "large_sellers", "red_burst"
+
+_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+@dataclass(frozen=True, slots=True)
+class AlertRules:
+    """What alerts say and when they become an exit signal.
+
+    Sizes in shares, `spike` and `critical` are ratios, `window_ms` is the alert window.
+    """
+
+    feed: str
+    mode: str
+    large_order_size: float
+    spike: float
+    critical: float
+    exit_sellers: int
+    window_ms: int
+
+
+@dataclass(slots=True)
+class SymbolAlerts:
+    """What is remembered of one symbol; never reset. Bounded by the alert window.
+
+    `parents`: fired parents of the window, oldest first, as (ms, alert id; empty for a buyer).
+    `seller`: number and first alert id of the newest fired seller. `signal_*`: the cooldown.
+    """
+
+    parents: deque[tuple[int, str]] = field(default_factory=deque)
+    seller: tuple[int, str] = (0, "")
+    burst_id: str = ""
+    signal_ms: int | None = None
+    signal_id: str = ""
+    signal_reasons: frozenset[str] = frozenset()
+
+
+def alert_id(
+    symbol: str, alert_type: str, severity: str, ms: int, trade_key: str, mode: str
+) -> str:
+    """Return the 26-character id of an alert: the same wherever its print came from."""
+    text = f"{symbol}|{alert_type}|{severity}|{ms}|{trade_key}|{mode}"
+    number = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=16).digest(), "big")
+    return "".join(_CROCKFORD[number >> shift & 31] for shift in range(125, -1, -5))
+
+
+def money(price: float) -> str:
+    """Return a price with at least two decimals, and no more than it needs."""
+    text = f"{price:.6f}".rstrip("0")
+    whole, _, decimals = text.partition(".")
+    return f"{whole}.{decimals:0<2}"
+
+
+def shares(size: float) -> str:
+    """Return a size with thousands separators, and decimals only where it has them."""
+    return f"{size:,.6f}".rstrip("0").rstrip(".")
+
+
+class Alerts:
+    """Turn the firings of one symbol into alerts and exit signals."""
+
+    def __init__(self, rules: AlertRules, state: SymbolAlerts) -> None:
+        self._rules = rules
+        self.state = state
+
+    def on_print(self, firing: Firing) -> list[Alert]:
+        """Return the alerts of one print, in the order large seller, red burst, exit signal."""
+        ms = firing.ts_ns // MS
+        state = self.state
+        while state.parents and ms - state.parents[0][0] > self._rules.window_ms:
+            state.parents.popleft()
+        out: list[Alert] = []
+        fired_first = False
+        if firing.parent is not None:
+            fired_first = self._on_parent(firing, firing.parent, ms, out)
+        if firing.burst:
+            self._on_burst(firing, out)
+        if fired_first or firing.burst == BURST_CRITICAL:
+            self._on_exit(firing, ms, out)
+        return out
+
+    def _alert(self, firing: Firing, alert_type: str, severity: str, **said: object) -> Alert:
+        mode = self._rules.mode
+        ms = firing.ts_ns // MS
+        fields: dict[str, object] = {
+            "alert_id": alert_id(firing.symbol, alert_type, severity, ms, firing.trade_key, mode),
+            "symbol": firing.symbol,
+            "alert_type": alert_type,
+            "severity": severity,
+            "ts_ns": firing.ts_ns,
+            "received_ns": firing.received_ns,
+            "feed": self._rules.feed,
+            "mode": mode,
+            "session": firing.session,
+            "price_level": firing.price,
+            "bid": firing.bid,
+            "ask": firing.ask,
+            "quote_age_ms": firing.quote_age_ms,
+            "side_evidence": firing.side_evidence,
+            "large_sells": sum(1 for _, seller in self.state.parents if seller),
+            "large_buys": sum(1 for _, seller in self.state.parents if not seller),
+        }
+        return Alert(**{**fields, **said})  # type: ignore[arg-type]
+
+    def _on_parent(self, firing: Firing, parent: Parent, ms: int, out: list[Alert]) -> bool:
+        """Note a large parent; alert on a seller. Return whether a seller fired first here."""
+        state = self.state
+        if parent.kind == LARGE_BUYER:
+            state.parents.append((ms, ""))
+            return False
+        severity = CRITICAL if parent.kind == SELLER_CRITICAL else WARNING
+        escalates = None
+        if parent.kind == SELLER_CRITICAL and state.seller[0] == parent.number:
+            escalates = state.seller[1]
+        else:
+            new_id = alert_id(
+                firing.symbol, "large_seller", severity, ms, firing.trade_key, self._rules.mode
+            )
+            state.seller = (parent.number, new_id)
+            state.parents.append((ms, new_id))
+        plural = "print" if parent.prints == 1 else "prints"
+        venues = "venue" if parent.venues == 1 else "venues"
+        out.append(
+            self._alert(
+                firing,
+                "large_seller",
+                severity,
+                order_size=parent.size,
+                notional=parent.notional,
+                vwap=parent.vwap,
+                prints=parent.prints,
+                venues=parent.venues,
+                threshold=self._rules.large_order_size,
+                escalates=escalates,
+                first_ns=parent.first_ns,
+                message=f"Large seller detected: {firing.symbol} {shares(parent.size)} @ "
+                f"{money(firing.price)} ({parent.prints} {plural}, {parent.venues} {venues})",
+            )
+        )
+        return escalates is None
+
+    def _volume_facts(self, firing: Firing) -> dict[str, object]:
+        assert firing.avg_volume_1m is not None
+        return {
+            "volume_ratio": firing.volume_1m / firing.avg_volume_1m,
+            "volume_1m": firing.volume_1m,
+            "avg_volume_1m": firing.avg_volume_1m,
+            "sell_share": firing.sell_share,
+        }
+
+    def _burst_text(self, firing: Firing) -> str:
+        assert firing.avg_volume_1m is not None and firing.sell_share is not None
+        return (
+            f"{firing.volume_1m / firing.avg_volume_1m:.1f}x the 5-minute average, "
+            f"{firing.sell_share:.0%} sells"
+        )
+
+    def _on_burst(self, firing: Firing, out: list[Alert]) -> None:
+        critical = firing.burst == BURST_CRITICAL
+        alert = self._alert(
+            firing,
+            "red_burst",
+            CRITICAL if critical else WARNING,
+            **self._volume_facts(firing),
+            threshold=self._rules.critical if critical else self._rules.spike,
+            escalates=self.state.burst_id if firing.burst_escalates else None,
+            first_ns=firing.burst_first_ms * MS,
+            message=f"Red burst detected: {firing.symbol} {shares(firing.volume_1m)} shares in "
+            f"60 s, {self._burst_text(firing)}",
+        )
+        self.state.burst_id = alert.alert_id
+        out.append(alert)
+
+    def _reasons(self, firing: Firing, ms: int) -> frozenset[str]:
+        """Return the reasons for an exit that hold now and are new in this cooldown."""
+        state = self.state
+        reasons = set()
+        if sum(1 for _, seller in state.parents if seller) >= self._rules.exit_sellers:
+            reasons.add(LARGE_SELLERS)
+        if firing.burst == BURST_CRITICAL:
+            reasons.add(RED_BURST)
+        if state.signal_ms is None or ms - state.signal_ms > self._rules.window_ms:
+            state.signal_ms = None
+            state.signal_reasons = frozenset()
+        return frozenset(reasons) - state.signal_reasons
+
+    def _on_exit(self, firing: Firing, ms: int, out: list[Alert]) -> None:
+        state, rules = self.state, self._rules
+        reasons = self._reasons(firing, ms)
+        if not reasons:
+            return
+        sellers = [(at, seller) for at, seller in state.parents if seller]
+        because, evidence, first_ms = [], [], ms
+        said: dict[str, object] = {"threshold": rules.critical}
+        if LARGE_SELLERS in reasons:
+            because.append(f"{len(sellers)} large sellers in {rules.window_ms // 1000} s")
+            evidence += [seller for _, seller in sellers]
+            first_ms = sellers[0][0]
+            said["threshold"] = float(rules.exit_sellers)
+        if RED_BURST in reasons:
+            because.append(f"red burst {self._burst_text(firing)}")
+            evidence.append(state.burst_id)
+            said |= self._volume_facts(firing)
+        signal = self._alert(
+            firing,
+            "exit_signal",
+            CRITICAL,
+            **said,
+            reasons=tuple(sorted(reasons)),
+            evidence=tuple(evidence),
+            escalates=state.signal_id if state.signal_ms is not None else None,
+            valid_until_ns=(ms + rules.window_ms) * MS,
+            first_ns=first_ms * MS,
+            message=f"Exit signal triggered: {firing.symbol} {' and '.join(because)}",
+        )
+        if state.signal_ms is None:
+            state.signal_ms, state.signal_id = ms, signal.alert_id
+        state.signal_reasons |= reasons
+        out.append(signal)
+
+
+@operator
+def alerts(step_id: str, up: KeyedStream[Firing], rules: AlertRules) -> KeyedStream[Alert]:
+    """Say what fired, and when it is time to leave.
+
+    Args:
+        step_id: Name of the step, and the key of its saved state.
+        up: `(symbol, firing)` in event order per symbol.
+        rules: Thresholds, and what each alert names.
+
+    Returns:
+        `(symbol, alert)`: the alerts of each print, its exit signal last.
+
+    Source:
+        detectors.md sections 4, 6 and 7.
+    """
+
+    def on_firing(
+        state: SymbolAlerts | None, firing: Firing
+    ) -> tuple[SymbolAlerts | None, list[Alert]]:
+        logic = Alerts(rules, state if state is not None else SymbolAlerts())
+        return logic.state, logic.on_print(firing)
+
+    return op.stateful_flat_map("alerts", up, on_firing)

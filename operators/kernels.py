@@ -1,0 +1,60 @@
+"""Compiled kernels: the decorator, and where their machine code is kept.
+
+numba keys its disk cache by the file of the outer kernel alone, so an edited helper in another
+file would leave old machine code running. The cache folder is therefore named by a hash of
+every file of this package and of the library versions. Nothing is compiled, and no disk is
+touched, before `use_cache` and the first call.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import llvmlite
+import numba
+import numpy as np
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_config: Any = numba.config  # its attributes are set at run time
+_kernels: list[Any] = []
+
+
+def kernel(function: F) -> F:
+    """Compile `function` with numba on its first call, without the GIL and without checks."""
+    compiled: Any = numba.njit(nogil=True)(function)
+    _kernels.append(compiled)
+    return compiled  # type: ignore[no-any-return]
+
+
+def fingerprint() -> str:
+    """Return a hash of all operator sources and of what compiles them."""
+    digest = hashlib.blake2b(digest_size=8)
+    for part in (sys.version, numba.__version__, llvmlite.__version__, np.__version__):
+        digest.update(part.encode())
+    for source in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(source.read_bytes())
+    return digest.hexdigest()
+
+
+def use_cache(folder: Path) -> bool:
+    """Keep machine code below `folder`, and return whether any is there for this version.
+
+    A folder that cannot be written is no error: the kernels are then compiled at each start.
+    """
+    if _config.DISABLE_JIT:
+        return True
+    here = folder / fingerprint()
+    try:
+        here.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    found = any(here.rglob("*.nbi"))
+    _config.CACHE_DIR = str(here)
+    for compiled in _kernels:
+        compiled.enable_caching()
+    return found

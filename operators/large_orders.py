@@ -1,0 +1,201 @@
+"""Large orders: prints joined to the parent order they came from (detectors.md section 4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from bytewax.dataflow import operator
+from bytewax.operators import KeyedStream
+
+from operators.aggressor import AT_QUOTE, BUY, STATED, TICK, UNKNOWN
+from operators.columns import columns
+from operators.eligibility import COUNTED
+from operators.kernels import kernel
+from operators.nbbo import Prints
+from operators.records import LARGE_BUYER, SELLER_CRITICAL, SELLER_WARNING
+from operators.state import Snapshot, SymbolRows, blank
+from operators.ticks import MICRO, MS, Array, Row
+
+VERSION = 1
+
+STATE = np.dtype(
+    [
+        ("size", np.int64),  # of the run so far, 1e-6 share
+        ("notional", np.float64),  # dollars; shown, never compared
+        ("first_ns", np.int64),
+        ("last_ms", np.int64),
+        ("venues", np.uint64),  # one bit an exchange code
+        ("number", np.int64),  # runs of this symbol so far
+        ("prints", np.int32),
+        ("side", np.int8),  # of the run, UNKNOWN: none
+        ("fired", np.uint8),  # 0, SELLER_WARNING, SELLER_CRITICAL or LARGE_BUYER
+    ],
+    align=True,
+)
+
+PARENT = np.dtype(
+    [
+        ("size", np.int64),
+        ("notional", np.float64),
+        ("first_ns", np.int64),
+        ("number", np.int64),
+        ("row", np.int32),
+        ("prints", np.int32),
+        ("venues", np.int32),
+        ("kind", np.uint8),
+    ],
+    align=True,
+)
+"""A parent at the print (`row`) on which it reached a threshold; units as in STATE."""
+
+
+@kernel
+def _bits(mask: Any) -> int:
+    n = 0
+    one = np.uint64(1)
+    while mask:
+        mask &= mask - one
+        n += 1
+    return n
+
+
+@kernel
+def _parent_side(row: Row, side: int, evidence: int) -> tuple[int, bool]:
+    """Return the side with which a print joins parents (UNKNOWN: not at all), and if alone."""
+    if evidence == AT_QUOTE or evidence == STATED:
+        return side, False
+    if evidence == TICK and not row["quoted"]:  # a plan without quotes
+        return side, True
+    return UNKNOWN, False
+
+
+@kernel
+def _join(run: Row, row: Row, side: int, alone: bool, gap_ms: int) -> None:
+    """Add a print to its run, or begin the next one with it."""
+    ms = row["ts_ns"] // MS
+    goes_on = run["side"] == side and not alone and gap_ms > 0 and ms - run["last_ms"] <= gap_ms
+    if not goes_on:
+        run["size"] = 0
+        run["notional"] = 0.0
+        run["first_ns"] = row["ts_ns"]
+        run["venues"] = 0
+        run["prints"] = 0
+        run["number"] += 1
+        run["side"] = side
+        run["fired"] = 0
+    run["size"] += row["size"]
+    run["notional"] += (row["price"] / MICRO) * (row["size"] / MICRO)
+    run["last_ms"] = ms
+    run["venues"] |= np.uint64(1) << np.uint64(min(max(row["exchange"], 0), 63))
+    run["prints"] += 1
+
+
+@kernel
+def _reached(run: Row, threshold: int) -> int:
+    """Return what the run has newly become: 0, or the kind to report."""
+    if run["side"] == BUY:
+        return LARGE_BUYER if run["fired"] == 0 and run["size"] >= threshold else 0
+    if run["fired"] != SELLER_CRITICAL and run["size"] >= 2 * threshold:
+        return SELLER_CRITICAL
+    if run["fired"] == 0 and run["size"] >= threshold:
+        return SELLER_WARNING
+    return 0
+
+
+@kernel
+def _find_parents(
+    rows: Array,
+    verdict: Array,
+    resets: Array,
+    side: Array,
+    evidence: Array,
+    state: Array,
+    gap_ms: int,
+    threshold: int,
+    out: Array,
+) -> int:
+    n = 0
+    for i in range(len(rows)):
+        row = rows[i]
+        run = state[row["symbol"]]
+        if resets[i]:
+            run["side"] = UNKNOWN
+        if verdict[i] != COUNTED:
+            continue
+        joins, alone = _parent_side(row, side[i], evidence[i])
+        if joins == UNKNOWN:
+            continue
+        _join(run, row, joins, alone, gap_ms)
+        kind = _reached(run, threshold)
+        if kind == 0:
+            continue
+        run["fired"] = kind
+        parent = out[n]
+        parent["row"] = i
+        parent["kind"] = kind
+        parent["size"] = run["size"]
+        parent["notional"] = run["notional"]
+        parent["first_ns"] = run["first_ns"]
+        parent["number"] = run["number"]
+        parent["prints"] = run["prints"]
+        parent["venues"] = _bits(run["venues"])
+        n += 1
+    return n
+
+
+@dataclass(frozen=True, slots=True)
+class ParentRules:
+    """`gap_ms` joins prints (0: each alone); `threshold` in 1e-6 share, inclusive."""
+
+    gap_ms: int
+    threshold: int
+
+
+class LargeOrders:
+    """Report each parent order that reaches the threshold, and each seller that doubles it."""
+
+    def __init__(self, rules: ParentRules, saved: Snapshot | None = None) -> None:
+        self._rules = rules
+        self._state = SymbolRows(blank(STATE), saved, VERSION)
+
+    def __call__(self, chunk: Prints) -> Prints:
+        """Return `chunk` with `parents`, rows of PARENT in print order."""
+        self._state.bind(chunk.names)
+        out = np.empty(len(chunk), PARENT)
+        n = _find_parents(
+            chunk.rows,
+            chunk.verdict,
+            chunk.resets,
+            chunk.side,
+            chunk.evidence,
+            self._state.rows,
+            self._rules.gap_ms,
+            self._rules.threshold,
+            out,
+        )
+        chunk.parents = out[:n].copy()
+        return chunk
+
+    def snapshot(self) -> Snapshot:
+        """Return the state to save."""
+        return self._state.snapshot()
+
+
+@operator
+def large_orders(step_id: str, up: KeyedStream[Prints], rules: ParentRules) -> KeyedStream[Prints]:
+    """Join prints to parent orders, and report those that are large.
+
+    Args:
+        step_id: Name of the step, and the key of its saved state.
+        up: `(shard, chunk)`, with verdicts, sides and evidence, in arrival order.
+        rules: Pause within a parent, and the size that is large.
+
+    Returns:
+        `(shard, chunk)` with `parents`.
+
+    Source:
+        detectors.md section 4.
+    """
+    return columns("columns", up, lambda saved: LargeOrders(rules, saved))

@@ -1,0 +1,148 @@
+"""The quote before the print: trades leave with the NBBO that stood when they arrived."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from bytewax.dataflow import operator
+from bytewax.operators import KeyedStream
+
+from operators.columns import columns
+from operators.kernels import kernel
+from operators.state import Snapshot, SymbolRows, blank
+from operators.ticks import GAP, QUOTE, TRADE, Array, Ticks
+
+PRINT = np.dtype(
+    [
+        ("ts_ns", np.int64),
+        ("price", np.int64),
+        ("size", np.int64),
+        ("bid", np.int64),  # 0: absent
+        ("ask", np.int64),
+        ("quote_ns", np.int64),
+        ("trade_id", np.int64),
+        ("received_ns", np.int64),
+        ("symbol", np.int32),
+        ("lateness_ms", np.int32),
+        ("exchange", np.int16),
+        ("trf", np.int16),
+        ("sale_class", np.uint8),
+        ("sweep", np.uint8),
+        ("id_kind", np.uint8),
+        ("stated_side", np.int8),
+        ("quoted", np.uint8),  # the symbol has had a quote of any quality
+        ("kind", np.uint8),  # TRADE or GAP
+    ],
+    align=True,
+)
+"""One print with the last quote of its symbol. Units as in `operators.ticks`."""
+
+QUOTE_STATE = np.dtype(
+    [("bid", np.int64), ("ask", np.int64), ("ts_ns", np.int64), ("seen", np.uint8)], align=True
+)
+VERSION = 1
+
+
+@dataclass(slots=True)
+class Prints:
+    """Prints of one shard in arrival order, and the columns that operators add.
+
+    Every column has one entry a print; the event tables at the end have one row for each
+    print on which something happened (`row` points at the print).
+    """
+
+    names: list[str]
+    rows: Array
+    texts: dict[int, str]
+    venues: list[str]
+    verdict: Array = field(default_factory=lambda: np.empty(0, np.uint8))
+    resets: Array = field(default_factory=lambda: np.empty(0, np.uint8))
+    side: Array = field(default_factory=lambda: np.empty(0, np.int8))
+    evidence: Array = field(default_factory=lambda: np.empty(0, np.uint8))
+    volume: Array = field(default_factory=lambda: np.empty(0))
+    parents: Array = field(default_factory=lambda: np.empty(0))
+    bursts: Array = field(default_factory=lambda: np.empty(0))
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+@kernel
+def _attach(ticks: Array, details: Array, state: Array, out: Array) -> int:
+    n = 0
+    trade = 0
+    for i in range(len(ticks)):
+        tick = ticks[i]
+        kind = tick["kind"]
+        quote = state[tick["symbol"]]
+        if kind == QUOTE:
+            quote["bid"] = tick["price"]
+            quote["ask"] = tick["size"]
+            quote["ts_ns"] = tick["ts_ns"]
+            quote["seen"] = 1
+            continue
+        row = out[n]
+        row["ts_ns"] = tick["ts_ns"]
+        row["symbol"] = tick["symbol"]
+        row["kind"] = kind
+        row["bid"] = quote["bid"]
+        row["ask"] = quote["ask"]
+        row["quote_ns"] = quote["ts_ns"]
+        row["quoted"] = quote["seen"]
+        if kind == TRADE:
+            detail = details[trade]
+            trade += 1
+            row["price"] = tick["price"]
+            row["size"] = tick["size"]
+            row["trade_id"] = detail["trade_id"]
+            row["received_ns"] = detail["received_ns"]
+            row["lateness_ms"] = detail["lateness_ms"]
+            row["exchange"] = detail["exchange"]
+            row["trf"] = detail["trf"]
+            row["sale_class"] = detail["sale_class"]
+            row["sweep"] = detail["sweep"]
+            row["id_kind"] = detail["id_kind"]
+            row["stated_side"] = detail["stated_side"]
+        n += 1
+    return n
+
+
+class Nbbo:
+    """Keep the last quote of each symbol and put it beside each print.
+
+    Every decoded quote replaces the one before it, usable or not; whether it is usable is the
+    reader's question (detectors.md section 3).
+    """
+
+    def __init__(self, saved: Snapshot | None = None) -> None:
+        self._state = SymbolRows(blank(QUOTE_STATE), saved, VERSION)
+
+    def __call__(self, chunk: Ticks) -> Prints:
+        """Return the prints (and gap marks) of `chunk`, each with the quote before it."""
+        self._state.bind(chunk.names)
+        gaps = int(np.count_nonzero(chunk.ticks["kind"] == GAP))
+        out = np.zeros(len(chunk.details) + gaps, PRINT)
+        _attach(chunk.ticks, chunk.details, self._state.rows, out)
+        return Prints(chunk.names, out, chunk.texts, chunk.venues)
+
+    def snapshot(self) -> Snapshot:
+        """Return the state to save."""
+        return self._state.snapshot()
+
+
+@operator
+def nbbo(step_id: str, up: KeyedStream[Ticks]) -> KeyedStream[Prints]:
+    """Put beside each print the quote that stood before it.
+
+    Args:
+        step_id: Name of the step, and the key of its saved state.
+        up: `(shard, chunk)`, in arrival order.
+
+    Returns:
+        `(shard, chunk)` of prints, which alone go on.
+
+    Source:
+        detectors.md section 3.
+    """
+    return columns("columns", up, Nbbo)

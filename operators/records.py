@@ -1,0 +1,115 @@
+"""What flows in the cool half: a few records a minute, one at a time, keyed by symbol."""
+
+from __future__ import annotations
+
+import msgspec
+
+SELLER_WARNING, SELLER_CRITICAL, LARGE_BUYER = 1, 2, 3
+BURST_WARNING, BURST_CRITICAL = 1, 2
+
+
+class Reject(msgspec.Struct, frozen=True):
+    """A message that was not understood (detectors.md section 8).
+
+    `fragment` is the offending text, at most 512 bytes; `ts_ns` the event time if it could be
+    read, else the receipt time, else 0.
+    """
+
+    symbol: str
+    code: str
+    fragment: str
+    ts_ns: int
+
+
+class Coverage(msgspec.Struct, frozen=True):
+    """An interval in which `symbol` (or `*`) was not fully seen. Times in ns since epoch."""
+
+    symbol: str
+    from_ns: int
+    to_ns: int
+    cause: str
+    refilled: bool
+
+
+class Parent(msgspec.Struct, frozen=True):
+    """A parent order at the print on which it reached a threshold.
+
+    `kind`: SELLER_WARNING, SELLER_CRITICAL or LARGE_BUYER. Sizes in shares, money in dollars.
+    `number` counts the runs of the symbol, so that an escalation finds its first alert.
+    """
+
+    kind: int
+    number: int
+    size: float
+    notional: float
+    vwap: float
+    prints: int
+    venues: int
+    first_ns: int
+
+
+class Firing(msgspec.Struct, frozen=True):
+    """A print on which at least one rule fired, with all that an alert says about it.
+
+    `trade_key` is spelled as in the alert id. `burst`: 0, BURST_WARNING or BURST_CRITICAL. `bid` and `ask` are None without a quote.
+    `volume_1m` and `avg_volume_1m` in shares; `sell_share` of the classified volume.
+    """
+
+    symbol: str
+    ts_ns: int
+    received_ns: int
+    trade_key: str
+    price: float
+    bid: float | None
+    ask: float | None
+    quote_age_ms: float | None
+    side_evidence: str | None
+    session: str
+    parent: Parent | None
+    burst: int
+    burst_escalates: bool
+    burst_first_ms: int
+    volume_1m: float
+    avg_volume_1m: float | None
+    sell_share: float | None
+
+
+class Alert(msgspec.Struct, frozen=True, kw_only=True):
+    """One alert, before the sink numbers and stamps it. Field meanings: the alert contract.
+
+    Times are ns since epoch; the sink's line shows them in ISO 8601, UTC.
+    """
+
+    alert_id: str
+    symbol: str
+    alert_type: str
+    severity: str
+    ts_ns: int
+    received_ns: int
+    feed: str
+    mode: str
+    session: str
+    order_size: float | None = None
+    price_level: float
+    notional: float | None = None
+    vwap: float | None = None
+    prints: int | None = None
+    venues: int | None = None
+    bid: float | None
+    ask: float | None
+    quote_age_ms: float | None
+    side_evidence: str | None
+    volume_ratio: float | None = None
+    volume_1m: float | None = None
+    avg_volume_1m: float | None = None
+    sell_share: float | None = None
+    large_sells: int
+    large_buys: int
+    threshold: float
+    reasons: tuple[str, ...] = ()
+    evidence: tuple[str, ...] = ()
+    escalates: str | None = None
+    valid_until_ns: int | None = None
+    late: bool = False
+    first_ns: int
+    message: str

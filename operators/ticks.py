@@ -1,0 +1,197 @@
+"""Ticks as columns: the one definition of what a feed hands to the dataflow.
+
+A chunk is a struct of numpy arrays, thousands of ticks an item, because a Python object per
+tick costs ten to a hundred times what the rules themselves cost. Prices are in units of
+1e-6 dollar and sizes in units of 1e-6 share, as integers: a comparison with a quote is exact
+and a day of sums does not drift.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import bytewax.operators as op
+import numpy as np
+import numpy.typing as npt
+from bytewax.dataflow import Stream, operator
+from bytewax.operators import KeyedStream
+
+from operators.kernels import kernel
+from operators.records import Reject
+
+Array = npt.NDArray[Any]
+Row = Any  # one row of a structured array: numba sees a record, numpy a view of it
+
+MICRO = 1_000_000
+MS = 1_000_000  # nanoseconds in a millisecond
+SHARDS = 8  # fixed, so that saved state meets the same symbols whatever the number of workers
+
+TRADE, QUOTE, GAP = 0, 1, 2
+
+TICK = np.dtype(
+    [
+        ("ts_ns", np.int64),  # event time, SIP, UTC
+        ("price", np.int64),  # of a trade; the bid of a quote (0: absent)
+        ("size", np.int64),  # of a trade; the ASK PRICE of a quote (0: absent)
+        ("symbol", np.int32),  # index into `Ticks.names`
+        ("kind", np.uint8),  # TRADE, QUOTE or GAP (this symbol was not seen up to here)
+    ],
+    align=True,
+)
+"""One tick, in arrival order. A quote's ask stands in `size` to keep a tick at 32 bytes."""
+
+# How a trade's key is spelled in an alert id (detectors.md section 9).
+ID_ROW = 0  # no id on the tape: `#n`, n = 1-based row of the symbol's trades; never a duplicate
+ID_MOCK_ROW = 1  # a feed that serves "#n" as its id: `#n`, without exchange and TRF
+ID_NUMBER = 2  # canonical decimal id, kept as the integer itself
+ID_TEXT = 3  # any other id: a 64-bit hash here, the text in `Ticks.texts`
+
+LATENESS_UNKNOWN = np.iinfo(np.int32).min
+
+DETAIL = np.dtype(
+    [
+        ("trade_id", np.int64),
+        ("received_ns", np.int64),  # receipt of the frame, wall clock; 0 in a replay
+        ("lateness_ms", np.int32),  # SIP ms minus participant ms, or LATENESS_UNKNOWN
+        ("exchange", np.int16),
+        ("trf", np.int16),
+        ("sale_class", np.uint8),  # a class of operators.eligibility
+        ("sweep", np.uint8),  # carries condition 14
+        ("id_kind", np.uint8),
+        ("stated_side", np.int8),  # +1, -1 where the feed itself states the taker, else 0
+    ],
+    align=True,
+)
+"""What only trades have: one row a trade, in the order of the trades among the ticks."""
+
+
+@dataclass(slots=True)
+class Ticks:
+    """Ticks of many symbols in arrival order.
+
+    `names` and `venues` only ever grow and are shared between chunks of one feed: a symbol
+    keeps its code. `venues` names exchange codes where the tape spells them as letters.
+    `rejects` are the records worth writing, `rejected` counts every rejected message.
+    """
+
+    names: list[str]
+    ticks: Array
+    details: Array
+    texts: dict[int, str] = field(default_factory=dict)
+    venues: list[str] = field(default_factory=list)
+    rejects: list[Reject] = field(default_factory=list)
+    rejected: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.ticks)
+
+
+class Frames(NamedTuple):
+    """Frames as the socket gave them, oldest first: receipt time (ns since epoch) and bytes."""
+
+    received_ns: list[int]
+    frames: list[bytes]
+
+
+def shard_of(symbol: str) -> int:
+    """Return the shard of a symbol: the same on every machine and in every run."""
+    return zlib.crc32(symbol.encode()) % SHARDS
+
+
+@kernel
+def _count_by_shard(ticks: Array, shard: Array, counts: Array) -> None:
+    for i in range(len(ticks)):
+        s = shard[ticks[i]["symbol"]]
+        counts[s, 0] += 1
+        if ticks[i]["kind"] == TRADE:
+            counts[s, 1] += 1
+
+
+@kernel
+def _scatter(
+    ticks: Array,
+    details: Array,
+    shard: Array,
+    slot: Array,
+    at: Array,
+    out: Array,
+    out_details: Array,
+) -> None:
+    trade = 0
+    for i in range(len(ticks)):
+        code = ticks[i]["symbol"]
+        s = shard[code]
+        j = at[s, 0]
+        at[s, 0] += 1
+        out[j] = ticks[i]
+        out[j]["symbol"] = slot[code]
+        if ticks[i]["kind"] == TRADE:
+            out_details[at[s, 1]] = details[trade]
+            at[s, 1] += 1
+            trade += 1
+
+
+class Splitter:
+    """Split chunks of one feed by symbol shard, keeping the order within each.
+
+    A symbol gets its slot in its shard when the feed first names it, so the state arrays
+    downstream are dense.
+    """
+
+    def __init__(self) -> None:
+        self._names: list[list[str]] = [[] for _ in range(SHARDS)]
+        self._shard = np.empty(0, np.int32)
+        self._slot = np.empty(0, np.int32)
+
+    def _learn(self, names: list[str]) -> None:
+        known = len(self._shard)
+        if len(names) == known:
+            return
+        shard = [shard_of(name) for name in names[known:]]
+        slot = []
+        for s, name in zip(shard, names[known:], strict=True):
+            slot.append(len(self._names[s]))
+            self._names[s].append(name)
+        self._shard = np.append(self._shard, np.array(shard, np.int32))
+        self._slot = np.append(self._slot, np.array(slot, np.int32))
+
+    def split(self, chunk: Ticks) -> list[tuple[str, Ticks]]:
+        """Return `(shard, chunk)` for each shard that has ticks in `chunk`."""
+        self._learn(chunk.names)
+        counts = np.zeros((SHARDS, 2), np.int64)
+        _count_by_shard(chunk.ticks, self._shard, counts)
+        ends = counts.cumsum(axis=0)
+        starts = ends - counts
+        out = np.empty(len(chunk.ticks), TICK)
+        details = np.empty(len(chunk.details), DETAIL)
+        _scatter(chunk.ticks, chunk.details, self._shard, self._slot, starts.copy(), out, details)
+        return [
+            (
+                str(s),
+                Ticks(
+                    self._names[s],
+                    out[starts[s, 0] : ends[s, 0]],
+                    details[starts[s, 1] : ends[s, 1]],
+                    chunk.texts,
+                    chunk.venues,
+                ),
+            )
+            for s in range(SHARDS)
+            if counts[s, 0]
+        ]
+
+
+@operator
+def by_shard(step_id: str, up: Stream[Ticks]) -> KeyedStream[Ticks]:
+    """Key ticks by symbol shard.
+
+    Args:
+        step_id: Name of the step.
+        up: Chunks of one feed, in arrival order.
+
+    Returns:
+        `(shard, chunk)`; the ticks of a symbol keep their order and always meet one shard.
+    """
+    return op.flat_map("split", up, Splitter().split)
