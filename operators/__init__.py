@@ -1,1 +1,1 @@
-"""Market logic: columns in, columns and records out. No sockets, files, environment or wall clock."""
+"""Market logic: columns in, records out. No sockets, files, environment or wall clock."""

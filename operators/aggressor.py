@@ -56,7 +56,7 @@ def _inside_side(price: int, bid: int, ask: int, rule: int) -> int:
         if 10 * (ask - price) <= 3 * (ask - bid):
             return BUY
         return UNKNOWN
-    if rule == LEE_READY or rule == QUOTE_RULE:
+    if rule in (LEE_READY, QUOTE_RULE):
         middle = bid + ask
         if 2 * price < middle:
             return SELL

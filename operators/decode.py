@@ -27,6 +27,7 @@ from operators.records import Coverage, Reject
 from operators.ticks import (
     DETAIL,
     GAP,
+    ID_ROW,
     ID_TEXT,
     LATENESS_UNKNOWN,
     MS,
@@ -124,7 +125,7 @@ NO_SIZE = -1.0  # a trade whose size could not be read, already noted as a rejec
 
 def _lateness(trade: Any) -> int:
     """Return SIP minus participant time in ms, within 32 bits, or LATENESS_UNKNOWN."""
-    if trade.pt is None:
+    if not trade.pt:  # absent, or 0 for absent
         return LATENESS_UNKNOWN
     return int(max(-_MAX_LATENESS, min(_MAX_LATENESS, trade.t - trade.pt)))
 
@@ -171,6 +172,7 @@ class Decoder:
         self._whole = msgspec.json.Decoder(list[Event])
         self._items = msgspec.json.Decoder(list[msgspec.Raw])
         self._rejects = RejectLog()
+        self._without_id = 0
 
     def __call__(self, batch: Frames) -> Ticks:
         """Return the ticks of `batch` in arrival order, and what was rejected."""
@@ -279,7 +281,7 @@ class Decoder:
         details = np.zeros(len(trades), DETAIL)
         if not trades:
             return details
-        ids = [trade_id(e.i if type(e.i) is str else str(e.i)) for e in trades]
+        ids = [self._trade_id(e) for e in trades]
         details["trade_id"] = [number for number, _ in ids]
         details["id_kind"] = [kind for _, kind in ids]
         for (number, kind), e in zip(ids, trades, strict=True):
@@ -297,6 +299,13 @@ class Decoder:
         details["sale_class"] = [c for c, _ in sale]
         details["sweep"] = [sweep for _, sweep in sale]
         return details
+
+    def _trade_id(self, trade: Any) -> tuple[int, int]:
+        """Return the number and kind of an id; a trade without one is numbered here."""
+        if trade.i == "":
+            self._without_id += 1
+            return self._without_id, ID_ROW
+        return trade_id(trade.i if type(trade.i) is str else str(trade.i))
 
     def _note(self, events: list[Any], problem: Array, second: Array, receipts: Array) -> None:
         for i in np.flatnonzero(problem):

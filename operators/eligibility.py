@@ -206,10 +206,12 @@ def _is_off_market(row: Row, ms: int) -> bool:
 @kernel
 def _judge_time(state: Row, ms: int) -> int:
     """Judge a print that counts by where it stands in time."""
+    if ms < state["floor_ms"]:  # its window was cleared by a reset
+        return TOO_LATE
     if ms >= state["counted_ms"]:
         state["counted_ms"] = ms
         return COUNTED
-    if ms < state["floor_ms"] or ms // 1000 < state["counted_ms"] // 1000 - (WINDOW_S - 1):
+    if ms // 1000 < state["counted_ms"] // 1000 - (WINDOW_S - 1):
         return TOO_LATE
     return OUT_OF_ORDER
 
@@ -249,7 +251,7 @@ def _judge(
         if sale != REGULAR:
             verdict[i] = sale
             if sale == AUCTION_REOPEN:  # trading resumed after a halt
-                mine["floor_ms"] = ms
+                mine["floor_ms"] = max(mine["floor_ms"], ms)
                 resets[i] = 1
             continue
         if last < 0:
@@ -257,7 +259,7 @@ def _judge(
             continue
         if phases[last]["phase_ms"] > mine["phase_ms"]:
             mine["phase_ms"] = phases[last]["phase_ms"]
-            mine["floor_ms"] = phases[last]["phase_ms"]
+            mine["floor_ms"] = max(mine["floor_ms"], phases[last]["phase_ms"])
             resets[i] = 1
         if row["lateness_ms"] != LATENESS_UNKNOWN and row["lateness_ms"] > late_ms:
             verdict[i] = LATE

@@ -167,20 +167,15 @@ class Alerts:
         return escalates is None
 
     def _volume_facts(self, firing: Firing) -> dict[str, object]:
-        assert firing.avg_volume_1m is not None
         return {
-            "volume_ratio": firing.volume_1m / firing.avg_volume_1m,
+            "volume_ratio": firing.volume_ratio,
             "volume_1m": firing.volume_1m,
             "avg_volume_1m": firing.avg_volume_1m,
             "sell_share": firing.sell_share,
         }
 
     def _burst_text(self, firing: Firing) -> str:
-        assert firing.avg_volume_1m is not None and firing.sell_share is not None
-        return (
-            f"{firing.volume_1m / firing.avg_volume_1m:.1f}x the 5-minute average, "
-            f"{firing.sell_share:.0%} sells"
-        )
+        return f"{firing.volume_ratio:.1f}x the 5-minute average, {firing.sell_share:.0%} sells"
 
     def _on_burst(self, firing: Firing, out: list[Alert]) -> None:
         critical = firing.burst == BURST_CRITICAL
@@ -189,10 +184,10 @@ class Alerts:
             "red_burst",
             CRITICAL if critical else WARNING,
             **self._volume_facts(firing),
-            threshold=self._rules.critical if critical else self._rules.spike,
+            threshold=self._rules.spike,
             escalates=self.state.burst_id if firing.burst_escalates else None,
-            first_ns=firing.burst_first_ms * MS,
-            message=f"Red burst detected: {firing.symbol} {shares(firing.volume_1m)} shares in "
+            first_ns=firing.burst_first_ns,
+            message=f"Red burst detected: {firing.symbol} {shares(firing.volume_1m or 0)} shares in "
             f"60 s, {self._burst_text(firing)}",
         )
         self.state.burst_id = alert.alert_id
@@ -216,13 +211,12 @@ class Alerts:
         reasons = self._reasons(firing, ms)
         if not reasons:
             return
-        sellers = [(at, seller) for at, seller in state.parents if seller]
-        because, evidence, first_ms = [], [], ms
+        sellers = [seller for _, seller in state.parents if seller]
+        because, evidence = [], []
         said: dict[str, object] = {"threshold": rules.critical}
         if LARGE_SELLERS in reasons:
             because.append(f"{len(sellers)} large sellers in {rules.window_ms // 1000} s")
-            evidence += [seller for _, seller in sellers]
-            first_ms = sellers[0][0]
+            evidence += sellers
             said["threshold"] = float(rules.exit_sellers)
         if RED_BURST in reasons:
             because.append(f"red burst {self._burst_text(firing)}")
@@ -237,7 +231,7 @@ class Alerts:
             evidence=tuple(evidence),
             escalates=state.signal_id if state.signal_ms is not None else None,
             valid_until_ns=(ms + rules.window_ms) * MS,
-            first_ns=first_ms * MS,
+            first_ns=firing.ts_ns,
             message=f"Exit signal triggered: {firing.symbol} {' and '.join(because)}",
         )
         if state.signal_ms is None:

@@ -47,12 +47,17 @@ def _parent(event: Row) -> Parent:
     )
 
 
-def _volumes(volume: Row) -> tuple[float, float | None, float | None]:
-    """Return shares of the last minute, of an average minute before it, and the sell share."""
+def _volumes(volume: Row) -> dict[str, float | None]:
+    """Return what the rolling windows hold at a print, in shares and shares of volume."""
     current, baseline = int(volume["current"]), int(volume["baseline"])
     classified = int(volume["sells"]) + int(volume["buys"])
-    average = baseline / BASELINE_MINUTES / MICRO if volume["warm"] and baseline > 0 else None
-    return current / MICRO, average, int(volume["sells"]) / classified if classified else None
+    known = bool(volume["warm"]) and baseline > 0
+    return {
+        "volume_1m": current / MICRO,
+        "avg_volume_1m": baseline / BASELINE_MINUTES / MICRO if known else None,
+        "volume_ratio": BASELINE_MINUTES * current / baseline if known else None,
+        "sell_share": int(volume["sells"]) / classified if classified else None,
+    }
 
 
 def firings(chunk: Prints, sessions: Sessions) -> Iterator[tuple[str, Firing]]:
@@ -65,7 +70,6 @@ def firings(chunk: Prints, sessions: Sessions) -> Iterator[tuple[str, Firing]]:
         row = chunk.rows[i]
         parent, burst = parents.get(i), bursts.get(i)
         ts_ms = int(row["ts_ns"]) // MS
-        current, average, sell_share = _volumes(chunk.volume[i])
         symbol = chunk.names[row["symbol"]]
         bid, ask = int(row["bid"]), int(row["ask"])
         yield (
@@ -84,10 +88,8 @@ def firings(chunk: Prints, sessions: Sessions) -> Iterator[tuple[str, Firing]]:
                 parent=_parent(parent) if parent is not None else None,
                 burst=int(burst["kind"]) if burst is not None else 0,
                 burst_escalates=bool(burst["escalates"]) if burst is not None else False,
-                burst_first_ms=int(burst["first_ms"]) if burst is not None else 0,
-                volume_1m=current,
-                avg_volume_1m=average,
-                sell_share=sell_share,
+                burst_first_ns=int(burst["first_ns"]) if burst is not None else 0,
+                **_volumes(chunk.volume[i]),
             ),
         )
 

@@ -9,7 +9,7 @@ import numpy as np
 from bytewax.dataflow import operator
 from bytewax.operators import KeyedStream
 
-from operators.aggressor import AT_QUOTE, BUY, STATED, TICK, UNKNOWN
+from operators.aggressor import AT_QUOTE, BUY, SELL, STATED, TICK, UNKNOWN
 from operators.columns import columns
 from operators.eligibility import COUNTED
 from operators.kernels import kernel
@@ -64,9 +64,9 @@ def _bits(mask: Any) -> int:
 @kernel
 def _parent_side(row: Row, side: int, evidence: int) -> tuple[int, bool]:
     """Return the side with which a print joins parents (UNKNOWN: not at all), and if alone."""
-    if evidence == AT_QUOTE or evidence == STATED:
+    if evidence in (AT_QUOTE, STATED):
         return side, False
-    if evidence == TICK and not row["quoted"]:  # a plan without quotes
+    if evidence == TICK and side == SELL and not row["quoted"]:  # a plan without quotes
         return side, True
     return UNKNOWN, False
 

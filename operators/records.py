@@ -51,7 +51,8 @@ class Parent(msgspec.Struct, frozen=True):
 class Firing(msgspec.Struct, frozen=True):
     """A print on which at least one rule fired, with all that an alert says about it.
 
-    `trade_key` is spelled as in the alert id. `burst`: 0, BURST_WARNING or BURST_CRITICAL. `bid` and `ask` are None without a quote.
+    `trade_key` is spelled as in the alert id. `bid` and `ask` are None without a quote.
+    `burst`: 0, BURST_WARNING or BURST_CRITICAL, which escalates an earlier alert or not.
     `volume_1m` and `avg_volume_1m` in shares; `sell_share` of the classified volume.
     """
 
@@ -68,9 +69,10 @@ class Firing(msgspec.Struct, frozen=True):
     parent: Parent | None
     burst: int
     burst_escalates: bool
-    burst_first_ms: int
-    volume_1m: float
+    burst_first_ns: int
+    volume_1m: float | None
     avg_volume_1m: float | None
+    volume_ratio: float | None
     sell_share: float | None
 
 

@@ -20,14 +20,14 @@ BASELINE_MINUTES = 5
 CALM_RATIO = 2.0
 VERSION = 1
 
-STATE = np.dtype([("first_ms", np.int64), ("open", np.uint8)], align=True)
+STATE = np.dtype([("first_ns", np.int64), ("open", np.uint8)], align=True)
 """The episode: event time of its first alert, and how far it went (0: none is open)."""
 
 BURST = np.dtype(
-    [("first_ms", np.int64), ("row", np.int32), ("kind", np.uint8), ("escalates", np.uint8)],
+    [("first_ns", np.int64), ("row", np.int32), ("kind", np.uint8), ("escalates", np.uint8)],
     align=True,
 )
-"""A burst alert at print `row`; `first_ms` is that of the episode's first alert, which this
+"""A burst alert at print `row`; `first_ns` is that of the episode's first alert, which this
 one escalates or is."""
 
 
@@ -74,7 +74,7 @@ def _find_bursts(
         if ratio < 0:
             continue
         ms = rows[i]["ts_ns"] // MS
-        if episode["open"] and ratio < calm and ms - episode["first_ms"] >= window_ms:
+        if episode["open"] and ratio < calm and ms - episode["first_ns"] // MS >= window_ms:
             episode["open"] = 0
         if ratio < spike or not _is_red(volume[i], min_volume, sell_share):
             continue
@@ -83,11 +83,11 @@ def _find_bursts(
             continue
         out[n]["escalates"] = episode["open"] != 0
         if episode["open"] == 0:
-            episode["first_ms"] = ms
+            episode["first_ns"] = rows[i]["ts_ns"]
         episode["open"] = kind
         out[n]["row"] = i
         out[n]["kind"] = kind
-        out[n]["first_ms"] = episode["first_ms"]
+        out[n]["first_ns"] = episode["first_ns"]
         n += 1
     return n
 

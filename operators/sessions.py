@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from datetime import date, datetime, time, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -124,7 +125,7 @@ def _day_pieces(sessions: Sessions, day: date) -> tuple[tuple[int, int, int, int
     regular = bounds["regular"]
     return tuple(
         (_ms(day, a), _ms(day, b), phase_ms, int(not regular[0] <= a < regular[1]))
-        for a, b in zip(cuts, cuts[1:], strict=False)
+        for a, b in itertools.pairwise(cuts)
     )
 
 

@@ -25,9 +25,9 @@ MINUTE_NS = 60_000_000_000
 
 @kernel
 def _trade_problem(price: float, size: float) -> int:
-    if not 0 < price <= MAX_PRICE:
+    if not (price <= MAX_PRICE and np.rint(price * MICRO) > 0):
         return BAD_PRICE
-    return GOOD if 0 < size <= MAX_SIZE else BAD_SIZE
+    return GOOD if size <= MAX_SIZE and np.rint(size * MICRO) > 0 else BAD_SIZE
 
 
 @kernel
@@ -55,7 +55,7 @@ def _fill(ticks: Array, first: Array, second: Array, problem: Array) -> int:
         problem[i] = found
         if found != GOOD:
             noted += 1
-        if found == GOOD or found == CROSSED:
+        if found in (GOOD, CROSSED):
             tick["price"] = np.int64(np.rint(first[i] * MICRO))
             tick["size"] = np.int64(np.rint(second[i] * MICRO))
     return noted
