@@ -273,8 +273,10 @@ class Decoder:
         problem = fill_values(ticks, first, second)
         if problem is None:
             return ticks, details
-        self._note(events, problem, second, receipts)
-        good = (problem == GOOD) | (problem == CROSSED)
+        crossed = problem == CROSSED
+        self._rejects.count_crossed(self._codes.names, ticks["symbol"][crossed])
+        good = (problem == GOOD) | crossed
+        self._note(events, problem, second, receipts, np.flatnonzero(~good))
         return ticks[good], details[good[is_trade]]
 
     def _details(self, trades: list[Any], texts: dict[int, str]) -> Array:
@@ -307,15 +309,15 @@ class Decoder:
             return self._without_id, ID_ROW
         return trade_id(trade.i if type(trade.i) is str else str(trade.i))
 
-    def _note(self, events: list[Any], problem: Array, second: Array, receipts: Array) -> None:
-        for i in np.flatnonzero(problem):
+    def _note(
+        self, events: list[Any], problem: Array, second: Array, receipts: Array, bad: Array
+    ) -> None:
+        for i in bad:
             event = events[i]
             symbol = event.symbol if valid_symbol(event.symbol) else ""
-            code = PROBLEMS[problem[i]]
-            if problem[i] == CROSSED:
-                self._rejects.count(symbol, code)
-            elif second[i] != NO_SIZE:
-                self._rejects.add(symbol, code, msgspec.json.encode(event), int(receipts[i]))
+            if second[i] != NO_SIZE:
+                fragment = msgspec.json.encode(event)
+                self._rejects.add(symbol, PROBLEMS[problem[i]], fragment, int(receipts[i]))
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from bytewax.operators import KeyedStream
 from operators.columns import columns
 from operators.kernels import kernel
 from operators.nbbo import Prints
-from operators.sessions import DAY_MS, Sessions, phase_table
+from operators.sessions import DAY_MS, PHASE, Sessions, phase_table
 from operators.state import Snapshot, SymbolRows, blank
 from operators.ticks import GAP, ID_MOCK_ROW, ID_ROW, LATENESS_UNKNOWN, MS, Array, Row
 
@@ -127,9 +127,9 @@ def _find(seen: Array, trade_id: int, symbol: int, exchange: int, trf: int) -> i
     """Return the place of a trade key, or of the free cell where it belongs."""
     mask = len(seen) - 1
     h = trade_id ^ (symbol << 24) ^ (exchange << 12) ^ (trf << 4)
-    h ^= h >> 32
-    h ^= h >> 16
-    at = h & mask
+    # Ids count up per exchange: without the multiplication their runs would lie on each other.
+    h = ((h ^ (h >> 32)) & 0xFFFFFFFF) * 0x1E3779B1
+    at = (h >> 20) & mask
     while True:
         cell = seen[at]
         if cell["symbol"] < 0:
@@ -288,6 +288,8 @@ class Eligibility:
         self._saved_keys = saved.parts[0] if saved is not None else np.empty(0, SEEN)
         self._seen = _free(1024)
         self._used = 0
+        self._day = NEVER
+        self._phases = np.empty(0, PHASE)
 
     def __call__(self, chunk: Prints) -> Prints:
         """Return `chunk` with `verdict` and `resets`."""
@@ -298,24 +300,26 @@ class Eligibility:
         chunk.resets = np.empty(len(rows), np.uint8)
         if len(rows) == 0:
             return chunk
-        first, last = int(rows["ts_ns"].min()), int(rows["ts_ns"].max())
-        day = DAY_MS * MS
-        utc_days = (
-            np.array([first // day])
-            if first // day == last // day
-            else np.unique(rows["ts_ns"] // day)
-        )
-        phases = phase_table(self._rules.sessions, utc_days)
         self._used += _judge(
             rows,
             self._state.rows,
             self._seen,
-            phases,
+            self._phases_of(rows),
             self._rules.late_ms,
             chunk.verdict,
             chunk.resets,
         )
         return chunk
+
+    def _phases_of(self, rows: Array) -> Array:
+        """Return the phases of the days these prints stand on; most chunks stand on one."""
+        days = rows["ts_ns"] // (DAY_MS * MS)
+        if days[0] == self._day and days[-1] == self._day and bool((days == self._day).all()):
+            return self._phases
+        utc_days = np.unique(days)
+        self._day = int(utc_days[0]) if len(utc_days) == 1 else NEVER
+        self._phases = phase_table(self._rules.sessions, utc_days)
+        return self._phases
 
     def _make_room(self, prints: int) -> None:
         """Keep the table of trade keys at most half full, whatever this chunk adds."""

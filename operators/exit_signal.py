@@ -187,8 +187,8 @@ class Alerts:
             threshold=self._rules.spike,
             escalates=self.state.burst_id if firing.burst_escalates else None,
             first_ns=firing.burst_first_ns,
-            message=f"Red burst detected: {firing.symbol} {shares(firing.volume_1m or 0)} shares in "
-            f"60 s, {self._burst_text(firing)}",
+            message=f"Red burst detected: {firing.symbol} {shares(firing.volume_1m or 0)} shares "
+            f"in 60 s, {self._burst_text(firing)}",
         )
         self.state.burst_id = alert.alert_id
         out.append(alert)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import bytewax.operators as op
 from bytewax.dataflow import operator
@@ -12,20 +13,27 @@ from operators.aggressor import AT_QUOTE, BUY, INSIDE, STATED, TICK
 from operators.nbbo import Prints
 from operators.records import Firing, Parent
 from operators.sessions import Sessions, phase_name
-from operators.ticks import ID_MOCK_ROW, ID_NUMBER, ID_ROW, MICRO, MS, Row
+from operators.ticks import ID_MOCK_ROW, ID_ROW, ID_TEXT, MICRO, MS, Row
 
 BASELINE_MINUTES = 5
 
 
-def trade_key(row: Row, texts: dict[int, str], venues: list[str]) -> str:
+Fields = dict[str, Any]
+
+
+def _fields(row: Row) -> Fields:
+    """Return one row of a structured array as plain Python values."""
+    return dict(zip(row.dtype.names, row.item(), strict=True))
+
+
+def trade_key(row: Fields, texts: dict[int, str], venues: list[str]) -> str:
     """Return the trade key of a print as an alert id spells it (detectors.md section 9)."""
-    number = int(row["trade_id"])
+    number = row["trade_id"]
     if row["id_kind"] in (ID_ROW, ID_MOCK_ROW):
         return f"#{number}"
-    text = str(number) if row["id_kind"] == ID_NUMBER else texts[number]
-    exchange = int(row["exchange"])
-    venue = venues[exchange] if venues else str(exchange)
-    return f"{venue}|{int(row['trf'])}|{text}"
+    text = texts[number] if row["id_kind"] == ID_TEXT else str(number)
+    venue = venues[row["exchange"]] if venues else row["exchange"]
+    return f"{venue}|{row['trf']}|{text}"
 
 
 def _evidence(side: int, evidence: int) -> str | None:
@@ -34,30 +42,56 @@ def _evidence(side: int, evidence: int) -> str | None:
     return {STATED: "stated", INSIDE: "inside", TICK: "tick"}.get(evidence)
 
 
-def _parent(event: Row) -> Parent:
+def _parent(event: Fields) -> Parent:
+    size = event["size"] / MICRO
     return Parent(
-        kind=int(event["kind"]),
-        number=int(event["number"]),
-        size=int(event["size"]) / MICRO,
-        notional=round(float(event["notional"]), 2),
-        vwap=round(float(event["notional"]) / (int(event["size"]) / MICRO), 6),
-        prints=int(event["prints"]),
-        venues=int(event["venues"]),
-        first_ns=int(event["first_ns"]),
+        kind=event["kind"],
+        number=event["number"],
+        size=size,
+        notional=round(event["notional"], 2),
+        vwap=round(event["notional"] / size, 6),
+        prints=event["prints"],
+        venues=event["venues"],
+        first_ns=event["first_ns"],
     )
 
 
-def _volumes(volume: Row) -> dict[str, float | None]:
-    """Return what the rolling windows hold at a print, in shares and shares of volume."""
-    current, baseline = int(volume["current"]), int(volume["baseline"])
-    classified = int(volume["sells"]) + int(volume["buys"])
-    known = bool(volume["warm"]) and baseline > 0
+def _volumes(volume: Fields) -> Fields:
+    """Return what the rolling windows hold at a print, in shares."""
+    current, baseline = volume["current"], volume["baseline"]
+    classified = volume["sells"] + volume["buys"]
+    known = volume["warm"] and baseline > 0
     return {
         "volume_1m": current / MICRO,
         "avg_volume_1m": baseline / BASELINE_MINUTES / MICRO if known else None,
         "volume_ratio": BASELINE_MINUTES * current / baseline if known else None,
-        "sell_share": int(volume["sells"]) / classified if classified else None,
+        "sell_share": volume["sells"] / classified if classified else None,
     }
+
+
+def _firing(
+    chunk: Prints, i: int, parent: Row | None, burst: Row | None, sessions: Sessions
+) -> Firing:
+    row = _fields(chunk.rows[i])
+    episode = _fields(burst) if burst is not None else {}
+    ts_ms = row["ts_ns"] // MS
+    return Firing(
+        symbol=chunk.names[row["symbol"]],
+        ts_ns=row["ts_ns"],
+        received_ns=row["received_ns"],
+        trade_key=trade_key(row, chunk.texts, chunk.venues),
+        price=row["price"] / MICRO,
+        bid=row["bid"] / MICRO if row["bid"] > 0 else None,
+        ask=row["ask"] / MICRO if row["ask"] > 0 else None,
+        quote_age_ms=float(ts_ms - row["quote_ns"] // MS) if row["quoted"] else None,
+        side_evidence=_evidence(int(chunk.side[i]), int(chunk.evidence[i])),
+        session=phase_name(sessions, ts_ms),
+        parent=_parent(_fields(parent)) if parent is not None else None,
+        burst=episode.get("kind", 0),
+        burst_escalates=bool(episode.get("escalates")),
+        burst_first_ns=episode.get("first_ns", 0),
+        **_volumes(_fields(chunk.volume[i])),
+    )
 
 
 def firings(chunk: Prints, sessions: Sessions) -> Iterator[tuple[str, Firing]]:
@@ -67,31 +101,8 @@ def firings(chunk: Prints, sessions: Sessions) -> Iterator[tuple[str, Firing]]:
     parents = {int(event["row"]): event for event in chunk.parents}
     bursts = {int(event["row"]): event for event in chunk.bursts}
     for i in sorted(parents.keys() | bursts.keys()):
-        row = chunk.rows[i]
-        parent, burst = parents.get(i), bursts.get(i)
-        ts_ms = int(row["ts_ns"]) // MS
-        symbol = chunk.names[row["symbol"]]
-        bid, ask = int(row["bid"]), int(row["ask"])
-        yield (
-            symbol,
-            Firing(
-                symbol=symbol,
-                ts_ns=int(row["ts_ns"]),
-                received_ns=int(row["received_ns"]),
-                trade_key=trade_key(row, chunk.texts, chunk.venues),
-                price=int(row["price"]) / MICRO,
-                bid=bid / MICRO if bid > 0 else None,
-                ask=ask / MICRO if ask > 0 else None,
-                quote_age_ms=float(ts_ms - int(row["quote_ns"]) // MS) if row["quoted"] else None,
-                side_evidence=_evidence(int(chunk.side[i]), int(chunk.evidence[i])),
-                session=phase_name(sessions, ts_ms),
-                parent=_parent(parent) if parent is not None else None,
-                burst=int(burst["kind"]) if burst is not None else 0,
-                burst_escalates=bool(burst["escalates"]) if burst is not None else False,
-                burst_first_ns=int(burst["first_ns"]) if burst is not None else 0,
-                **_volumes(chunk.volume[i]),
-            ),
-        )
+        firing = _firing(chunk, i, parents.get(i), bursts.get(i), sessions)
+        yield firing.symbol, firing
 
 
 @operator

@@ -108,6 +108,11 @@ def _bounds(day: date) -> dict[str, tuple[time, time]]:
     }
 
 
+@functools.lru_cache(maxsize=64)
+def _bounds_ms(day: date) -> tuple[tuple[str, int, int], ...]:
+    return tuple((name, _ms(day, a), _ms(day, b)) for name, (a, b) in _bounds(day).items())
+
+
 @functools.lru_cache(maxsize=4096)
 def _day_pieces(sessions: Sessions, day: date) -> tuple[tuple[int, int, int, int], ...]:
     """Return the admitted pieces of a New York day as rows of PHASE."""
@@ -160,8 +165,7 @@ def phase_name(sessions: Sessions, ms: int) -> str:
         return "-".join(clock.isoformat("minutes") for clock in sessions.window)
     if not sessions.phases:
         return ENDLESS
-    day = new_york_day(ms)
-    for name, (start, end) in _bounds(day).items():
-        if _ms(day, start) <= ms < _ms(day, end):
+    for name, start_ms, end_ms in _bounds_ms(new_york_day(ms)):
+        if start_ms <= ms < end_ms:
             return name
     return "closed"

@@ -95,9 +95,15 @@ class RejectLog:
         self._kept: list[Reject] = []
         self._counts: dict[tuple[str, str], int] = {}
 
-    def count(self, symbol: str, code: str) -> None:
-        """Count one, without a record."""
-        self._counts[symbol, code] = self._counts.get((symbol, code), 0) + 1
+    def count(self, symbol: str, code: str, n: int = 1) -> None:
+        """Count `n` of them, without a record."""
+        self._counts[symbol, code] = self._counts.get((symbol, code), 0) + n
+
+    def count_crossed(self, names: list[str], symbols: Array) -> None:
+        """Count crossed quotes by the codes of their symbols."""
+        codes, counts = np.unique(symbols, return_counts=True)
+        for symbol, n in zip(codes, counts, strict=True):
+            self.count(names[symbol], PROBLEMS[CROSSED], int(n))
 
     def add(self, symbol: str, code: str, fragment: bytes, at_ns: int) -> None:
         """Note one rejected message; `at_ns` decides its minute."""

@@ -25,9 +25,11 @@ Where the page leaves room, this is how it is read:
 (l) A phase starts at the first print that reaches the session filter and passes it, even if
     that print is then late or off market.
 (m) `threshold` is the parent size, the spike threshold or the number of sellers, at either
-    severity. `evidence` holds the first alert of each parent, oldest first, then the burst's,
-    for the reasons of that signal only. `first_ns` of a burst is its first alert's print, of an
-    exit signal the print itself.
+    severity; of an exit signal for a burst alone, the red burst threshold. A signal with a burst
+    among its reasons says its volumes too. `side_evidence` is that of the print, None for a
+    print of unknown side, whatever fired on it. `evidence` holds the first alert of each parent,
+    oldest first, then the burst's, for the reasons of that signal only. `first_ns` of a burst is
+    its first alert's print, of an exit signal the print itself.
 """
 
 from __future__ import annotations
@@ -221,20 +223,20 @@ class SymbolState:
 
     # Section 3: the side.
 
-    def _side(self, p: Print) -> tuple[int, bool, str]:
+    def _side(self, p: Print) -> tuple[int, bool, str | None]:
         """Return the side, whether it is certain, and what says so."""
         if p.trade.stated_side:
             return (BUY if p.trade.stated_side > 0 else SELL), True, "stated"
         market = usable(self.quote, p.ms, self._quote_age_ms())
         tick = self.tick.side(p.price)
         if market is None:
-            return tick, False, "tick"
+            return tick, False, "tick" if tick else None
         if p.price <= market.bid:
             return SELL, True, "at_bid"
         if p.price >= market.ask:
             return BUY, True, "at_ask"
         side, evidence = inside_side(self.rules.side_rule, p.price, market, tick)
-        return side, False, evidence
+        return side, False, evidence if side else None
 
 
 def run(events: Iterable[Event], rules: Rules | None = None, *, rows: bool = False) -> Result:

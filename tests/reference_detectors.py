@@ -78,6 +78,7 @@ class Detectors:
         self.sellers: list[tuple[int, str]] = []  # (ms, alert id) of each first firing
         self.buyers: list[int] = []
         self.cooldown: Cooldown | None = None
+        self.evidence: str | None = None  # of the side of the print at hand
 
     def reset(self) -> None:
         """Section 2: a new phase or a reopening. Fired sellers and the cooldown stay."""
@@ -93,38 +94,37 @@ class Detectors:
         self.since.before = None  # that second may lie in the five minutes: sum them again
 
     def counted(
-        self, p: Print, side: int, certain: bool, evidence: str, quoted: bool
+        self, p: Print, side: int, certain: bool, evidence: str | None, quoted: bool
     ) -> tuple[Counter[int], int]:
         """Apply every rule to a counted print; return V by side and 5 x A, itself included.
 
         `quoted`: the symbol has had a quote in this run, so tick evidence is not accepted.
         """
+        self.evidence = evidence
         if self.since.warm_from_ms is None:
             self.since.warm_from_ms = p.ms
         self._add_volume(p, side)
         volume, before = self._window(p.second)
-        new_seller = self._large_orders(p, side, certain, evidence, quoted)
+        new_seller = self._large_orders(p, side, certain, quoted)
         critical_burst = self._red_burst(p, volume, before)
         if new_seller or critical_burst:
-            self._exit_signal(p, critical_burst)
+            self._exit_signal(p, critical_burst, _volumes(volume, before) if critical_burst else {})
         return volume, before
 
     # Section 4: large sellers.
 
-    def _large_orders(
-        self, p: Print, side: int, certain: bool, evidence: str, quoted: bool
-    ) -> bool:
+    def _large_orders(self, p: Print, side: int, certain: bool, quoted: bool) -> bool:
         """Follow the runs; return whether a seller fired for the first time."""
         if certain and side == SELL:
             self.since.buyer = None
             self.since.seller = self._join(self.since.seller, p)
-            return self._fire_seller(p, self.since.seller, evidence)
+            return self._fire_seller(p, self.since.seller)
         if certain and side == BUY:
             self.since.seller = None
             self.since.buyer = self._join(self.since.buyer, p)
             self._count_buyer(p, self.since.buyer)
-        elif side == SELL and evidence == "tick" and not quoted:
-            return self._fire_seller(p, self._join(None, p), evidence)
+        elif side == SELL and self.evidence == "tick" and not quoted:
+            return self._fire_seller(p, self._join(None, p))
         return False
 
     def _join(self, run: Run | None, p: Print) -> Run:
@@ -145,7 +145,7 @@ class Detectors:
             run.fired = "counted"
             self.buyers.append(p.ms)
 
-    def _fire_seller(self, p: Print, run: Run, evidence: str) -> bool:
+    def _fire_seller(self, p: Print, run: Run) -> bool:
         first = run.fired is None
         if run.fired != "critical" and self._reaches(run, 2):
             severity = "critical"
@@ -167,7 +167,6 @@ class Detectors:
             vwap=float(Fraction(run.notional, run.size * MICRO)),
             prints=run.prints,
             venues=len(run.venues),
-            side_evidence=evidence,
             escalates=escalates,
             first_ns=run.first_ns,
         )
@@ -235,10 +234,7 @@ class Detectors:
             "red_burst",
             severity,
             exact(self.rules.volume_spike_threshold),
-            volume_1m=volume.total() / MICRO,
-            avg_volume_1m=float(Fraction(before, 5 * MICRO)),
-            ratio=float(Fraction(5 * volume.total(), before)),
-            sell_share=float(Fraction(volume[SELL], volume[SELL] + volume[BUY])),
+            **_volumes(volume, before),
             escalates=episode.alert_id if episode else None,
             first_ns=first_ns,
         )
@@ -248,7 +244,7 @@ class Detectors:
 
     # Section 7: the exit signal.
 
-    def _exit_signal(self, p: Print, critical_burst: str | None) -> None:
+    def _exit_signal(self, p: Print, critical_burst: str | None, volumes: dict[str, float]) -> None:
         recent = [fired for ms, fired in self.sellers if self._in_window(p, ms)]
         evidence: dict[str, list[str]] = {}
         if len(recent) >= self.rules.exit_sellers:
@@ -261,11 +257,13 @@ class Detectors:
         reasons = sorted(set(evidence) - given)
         if not reasons:
             return
+        sellers = self.rules.exit_sellers
         self._alert(
             p,
             "exit_signal",
             "critical",
-            Fraction(self.rules.exit_sellers),
+            exact(sellers if "large_sellers" in reasons else self.rules.red_burst_threshold),
+            **(volumes if "red_burst" in reasons else {}),
             reasons=reasons,
             evidence=[fired for reason in reasons for fired in evidence[reason]],
             escalates=self.cooldown.alert_id if self.cooldown else None,
@@ -301,7 +299,7 @@ class Detectors:
             "notional": None,
             "prints": None,
             "venues": None,
-            "side_evidence": None,
+            "side_evidence": self.evidence,
             "volume_1m": None,
             "avg_volume_1m": None,
             "ratio": None,
@@ -316,3 +314,13 @@ class Detectors:
             "first_ns": p.trade.ts_ns,
         }
         self.alerts.append({**alert, **said})
+
+
+def _volumes(volume: Counter[int], before: int) -> dict[str, float]:
+    """Return what an alert says of V and A at a print where the ratio is defined."""
+    return {
+        "volume_1m": volume.total() / MICRO,
+        "avg_volume_1m": float(Fraction(before, 5 * MICRO)),
+        "ratio": float(Fraction(5 * volume.total(), before)),
+        "sell_share": float(Fraction(volume[SELL], volume[SELL] + volume[BUY])),
+    }

@@ -81,7 +81,7 @@ class Rules:
 # Section 2: the class of a print is the strictest among its conditions.
 
 STRICTEST_FIRST = (
-    "unknown",
+    "unknown_condition",
     "summary_drop",
     "non_flow",
     "auction_reopen",
@@ -106,7 +106,7 @@ CLASS_OF_CONDITION: dict[int, str] = {
 
 def sale_class(conditions: tuple[int, ...]) -> str:
     """Return the strictest class; ids the table lists as glossary only (26, 39 ...) are unknown."""
-    classes = {CLASS_OF_CONDITION.get(condition, "unknown") for condition in conditions}
+    classes = {CLASS_OF_CONDITION.get(condition, "unknown_condition") for condition in conditions}
     return min(classes or {"regular"}, key=STRICTEST_FIRST.index)
 
 
@@ -118,8 +118,8 @@ YEAR_2000_MS, YEAR_2100_MS = 946_684_800_000, 4_102_444_800_000
 
 
 def bad_symbol(symbol: str) -> bool:
-    """A symbol is printable ASCII without a space and without the `|` of an alert id."""
-    return re.fullmatch(r"[!-{}~]+", symbol) is None
+    """A symbol is 1 to 32 letters, digits and `./:_+$^=*-`, a letter or digit first."""
+    return re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9./:_+$^=*-]{0,31}", symbol) is None
 
 
 def bad_time(ts_ns: int) -> bool:

@@ -1,9 +1,8 @@
 """The session filter of section 2: which phase of which day an event time belongs to.
 
 Read from the section as follows. The exchange calendar governs a clock window too: it is open
-on trading days only. A half day moves the end of `regular` and of nothing else: `post` is
-[16:00, 20:00) on every trading day, as written. Days are New York days; under `all`, which has
-no calendar, they are UTC days.
+on trading days only. On a half day `post` begins at the early close. Days are New York days;
+under `all`, which has no calendar, they are UTC days.
 """
 
 from __future__ import annotations
@@ -88,7 +87,7 @@ class Sessions:
         spans = {
             "pre": (PRE_OPEN, OPEN, True),
             "regular": (OPEN, end_of_regular, False),
-            "post": (CLOSE, POST_CLOSE, True),
+            "post": (end_of_regular, POST_CLOSE, True),
         }
         if self.window:
             return self._window_phases(day, end_of_regular)

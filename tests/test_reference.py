@@ -231,6 +231,9 @@ def test_inside_the_cooldown_a_reason_of_a_new_kind_escalates_the_first_signal()
     ]
     first, critical, second = result.alerts[4:]
     assert (second["reasons"], second["evidence"]) == (["red_burst"], [critical["alert_id"]])
+    assert (first["threshold"], first["ratio"]) == (3.0, None)
+    assert (second["threshold"], second["ratio"], second["volume_1m"]) == (4.0, 4.0, 32_000.0)
+    assert (second["avg_volume_1m"], second["sell_share"]) == (8_000.0, 1.0)
     assert (second["escalates"], first["escalates"]) == (first["alert_id"], None)
 
 
@@ -241,6 +244,7 @@ def test_one_signal_carries_both_reasons_of_one_print() -> None:
     first, second, _, third, critical, signal = result.alerts
     assert signal["reasons"] == ["large_sellers", "red_burst"]
     assert signal["evidence"] == [a["alert_id"] for a in (first, second, third, critical)]
+    assert (signal["threshold"], signal["ratio"], signal["side_evidence"]) == (3.0, 5.0, "at_bid")
 
 
 def test_the_cooldown_and_fired_sellers_outlive_a_reset() -> None:

@@ -51,8 +51,9 @@ def test_the_session_filter(
     [
         (date(2024, 7, 3), "12:59:59", "regular", "counted"),  # half day
         (date(2024, 7, 3), "13:00:00", "regular", "out_of_session"),
-        (date(2024, 7, 3), "13:00:00", "post", "out_of_session"),  # post stays [16:00, 20:00)
-        (date(2024, 7, 3), "16:00:00", "post", "counted"),
+        (date(2024, 7, 3), "12:59:59", "post", "out_of_session"),
+        (date(2024, 7, 3), "13:00:00", "post", "counted"),  # from the early close on
+        (date(2024, 7, 3), "20:00:00", "post", "out_of_session"),
         (date(2024, 7, 4), "12:00:00", "regular", "out_of_session"),  # holiday
         (date(2024, 7, 6), "12:00:00", "11:00-13:00", "out_of_session"),  # Saturday
         (date(2024, 7, 6), "12:00:00", "all", "counted"),
