@@ -13,11 +13,11 @@ from bytewax.dataflow import operator
 from bytewax.operators import KeyedStream
 
 from operators.columns import columns
-from operators.eligibility import COUNTED
 from operators.kernels import kernel
 from operators.nbbo import Prints
 from operators.state import Snapshot, SymbolRows, blank
 from operators.ticks import MS, Array, Row
+from operators.verdicts import COUNTED
 
 BUY, UNKNOWN, SELL = 1, 0, -1
 
@@ -147,6 +147,9 @@ class Aggressor:
             chunk.evidence,
         )
         return chunk
+
+    def finish(self) -> None:
+        """Have nothing left to say at the end of the feed."""
 
     def snapshot(self) -> Snapshot:
         """Return the state to save."""

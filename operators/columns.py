@@ -23,6 +23,9 @@ class Columnar(Protocol[X_contra, Y_co]):
     def __call__(self, chunk: X_contra, /) -> Y_co:
         """Return the chunk with the operator's columns."""
 
+    def finish(self) -> Y_co | None:
+        """Return what is left to say at the end of the feed."""
+
     def snapshot(self) -> Snapshot:
         """Return the state to save, a copy."""
 
@@ -33,6 +36,10 @@ class _Shard(StatefulBatchLogic[X, Y, Snapshot]):
 
     def on_batch(self, values: list[X]) -> tuple[list[Y], bool]:
         return [self._logic(chunk) for chunk in values], StatefulBatchLogic.RETAIN
+
+    def on_eof(self) -> tuple[list[Y], bool]:
+        last = self._logic.finish()
+        return [] if last is None else [last], StatefulBatchLogic.RETAIN
 
     def snapshot(self) -> Snapshot:
         return self._logic.snapshot()

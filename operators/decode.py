@@ -10,6 +10,8 @@ good ones are kept.
 
 from __future__ import annotations
 
+import json
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,11 +24,11 @@ import numpy as np
 from bytewax.dataflow import Stream, operator
 from bytewax.operators import KeyedStream
 
-from operators.eligibility import sale_class
 from operators.records import Coverage, Reject
 from operators.ticks import (
     DETAIL,
     GAP,
+    ID_NUMBER,
     ID_ROW,
     ID_TEXT,
     LATENESS_UNKNOWN,
@@ -39,6 +41,7 @@ from operators.ticks import (
     Ticks,
 )
 from operators.values import CROSSED, GOOD, PROBLEMS, RejectLog, fill_values, trade_id
+from operators.verdicts import sale_class
 
 # Numbers of the wire are untrusted: what does not fit its column is a bad type, not a crash.
 Int64 = Annotated[int, msgspec.Meta(ge=-(2**62), le=2**62)]
@@ -49,6 +52,7 @@ UNUSED_EVENTS = frozenset(("status", "A", "AM", "LULD", "NOI", "FMV", "LV", "XA"
 
 _SYMBOL = re.compile(r"[A-Za-z0-9][A-Za-z0-9./:_+$^=*-]{0,31}")
 _TAKER_SIDE: dict[tuple[int, ...], int] = {(1,): -1, (2,): 1}
+NO_SIZE = math.nan  # a trade without a size that can be read; JSON has no such number
 _MAX_LATENESS = 2**31 - 1
 _FAR_MS = 9_000_000_000_000  # year 2255: beyond it, nanoseconds would overflow
 
@@ -60,9 +64,9 @@ class StockTrade(msgspec.Struct, tag_field="ev", tag="T", gc=False):
     symbol: str = msgspec.field(name="sym")
     t: Int64
     first: float = msgspec.field(name="p")
-    second: float | None = msgspec.field(name="s", default=None)
+    second: float = msgspec.field(name="s", default=NO_SIZE)
     exact: str | None = msgspec.field(name="ds", default=None)
-    i: str = ""
+    i: str | int = ""
     x: Int16 = 0
     trf: Int16 = msgspec.field(name="trfi", default=0)
     pt: Int64 | None = None
@@ -120,14 +124,14 @@ def valid_symbol(symbol: object) -> bool:
     return isinstance(symbol, str) and _SYMBOL.fullmatch(symbol) is not None
 
 
-NO_SIZE = -1.0  # a trade whose size could not be read, already noted as a reject
+_DECIMAL = "-0123456789."
 
 
-def _lateness(trade: Any) -> int:
-    """Return SIP minus participant time in ms, within 32 bits, or LATENESS_UNKNOWN."""
-    if not trade.pt:  # absent, or 0 for absent
-        return LATENESS_UNKNOWN
-    return int(max(-_MAX_LATENESS, min(_MAX_LATENESS, trade.t - trade.pt)))
+def _decimal(text: str) -> float:
+    """Return a plain decimal number; Python's own `float` takes far more than the feed sends."""
+    if text.strip(_DECIMAL):
+        raise ValueError(text)
+    return float(text)
 
 
 class _Codes(dict[str, int]):
@@ -145,22 +149,35 @@ class _Codes(dict[str, int]):
         return code
 
 
-class _Classes(dict[tuple[int, ...], tuple[int, bool]]):
-    """Sale conditions to class and sweep flag, for the combinations met so far."""
+class _Classes(dict[tuple[int, ...] | None, int]):
+    """Sale conditions to class (low bits) and sweep flag (high bit), as met so far."""
 
-    def __missing__(self, conditions: tuple[int, ...]) -> tuple[int, bool]:
-        found = sale_class(conditions)
+    def __missing__(self, conditions: tuple[int, ...] | None) -> int:
+        strictest, sweep = sale_class(conditions or ())
+        packed = strictest | sweep << 7
         if len(self) < 4096:  # a hostile feed may invent combinations without end
-            self[conditions] = found
-        return found
+            self[conditions] = packed
+        return packed
 
 
 def _whole_floats_to_ints(fields: dict[str, Any]) -> dict[str, Any]:
     """Take `12.0` for `12`, which the vendor has sent where it documents an integer."""
-    return {
-        name: int(value) if isinstance(value, float) and value.is_integer() else value
-        for name, value in fields.items()
-    }
+    return {name: _whole(value) for name, value in fields.items()}
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_whole(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _lenient(frame: bytes) -> list[bytes] | None:
+    """Return the items of a frame that holds half of a surrogate pair, which is still JSON."""
+    try:
+        items = json.loads(frame)
+    except (ValueError, RecursionError):
+        return None
+    return [json.dumps(item).encode() for item in items] if isinstance(items, list) else None
 
 
 class Decoder:
@@ -172,7 +189,7 @@ class Decoder:
         self._whole = msgspec.json.Decoder(list[Event])
         self._items = msgspec.json.Decoder(list[msgspec.Raw])
         self._rejects = RejectLog()
-        self._without_id = 0
+        self._without_id: dict[str, int] = {}
 
     def __call__(self, batch: Frames) -> Ticks:
         """Return the ticks of `batch` in arrival order, and what was rejected."""
@@ -188,6 +205,8 @@ class Decoder:
         receipts = np.repeat(np.array(batch.received_ns, np.int64), np.diff(ends, prepend=0))
         texts: dict[int, str] = {}
         ticks, details = self._columns(events, receipts, texts)
+        if not batch.live:
+            details["received_ns"] = 0
         kept, counts = self._rejects.take()
         return Ticks(self._codes.names, ticks, details, texts, rejects=kept, rejected=counts)
 
@@ -202,8 +221,10 @@ class Decoder:
 
     def _item_by_item(self, frame: bytes, received: int) -> list[Any]:
         try:
-            items = self._items.decode(frame)
+            items: list[Any] | None = self._items.decode(frame)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            items = _lenient(frame)
+        if items is None:
             self._rejects.add("", "malformed_json", frame, received)
             return []
         return [
@@ -235,24 +256,21 @@ class Decoder:
             self._rejects.add(symbol, "missing_field" if missing else "bad_type", item, received)
         return None
 
-    def _sizes(self, trades: list[Any], receipts: list[int]) -> list[float]:
+    def _sizes(self, trades: list[Any], receipts: Array) -> list[float]:
         """Return the exact size of each trade, the decimal one where the feed gives it."""
         try:
-            return [float(e.second if e.exact is None else e.exact) for e in trades]
-        except (TypeError, ValueError):
-            return [self._size(e, at) for e, at in zip(trades, receipts, strict=True)]
+            return [e.second if e.exact is None else _decimal(e.exact) for e in trades]
+        except ValueError:
+            return [self._size(e, int(at)) for e, at in zip(trades, receipts, strict=True)]
 
     def _size(self, trade: Any, received: int) -> float:
-        """Return a size, or -1 (and the reject noted) where there is none to be read."""
+        """Return a size, or NO_SIZE (and the reject noted) where there is none to be read."""
         try:
-            return float(trade.second if trade.exact is None else trade.exact)
-        except TypeError:
-            code = "missing_field"
+            return trade.second if trade.exact is None else _decimal(trade.exact)
         except ValueError:
-            code = "bad_type"
-        symbol = trade.symbol if valid_symbol(trade.symbol) else ""
-        self._rejects.add(symbol, code, msgspec.json.encode(trade), received)
-        return NO_SIZE
+            symbol = trade.symbol if valid_symbol(trade.symbol) else ""
+            self._rejects.add(symbol, "bad_type", msgspec.json.encode(trade), received)
+            return NO_SIZE
 
     def _columns(
         self, events: list[Any], receipts: Array, texts: dict[int, str]
@@ -263,13 +281,15 @@ class Decoder:
         ticks["symbol"] = [*map(self._codes.__getitem__, map(_symbol, events))]
         ms = np.array([*map(_time, events)], np.int64)
         ticks["ts_ns"] = np.clip(ms, 0, _FAR_MS) * MS
+        first = np.array([*map(_first, events)], np.float64)
+        second = np.array([*map(_second, events)], np.float64)
         is_trade = ticks["kind"] == TRADE
         trades = [e for e in events if e.kind == TRADE]
-        first = np.array([*map(_first, events)], np.float64)
-        second = np.array([0.0 if e.kind == TRADE else e.second for e in events])
-        second[is_trade] = self._sizes(trades, receipts[is_trade].tolist())
-        details = self._details(trades, texts)
-        details["received_ns"] = receipts[is_trade]
+        details = np.zeros(len(trades), DETAIL)
+        if trades:
+            second[is_trade] = self._sizes(trades, receipts[is_trade])
+            self._fill_details(trades, ms[is_trade], details, texts)
+            details["received_ns"] = receipts[is_trade]
         problem = fill_values(ticks, first, second)
         if problem is None:
             return ticks, details
@@ -279,45 +299,63 @@ class Decoder:
         self._note(events, problem, second, receipts, np.flatnonzero(~good))
         return ticks[good], details[good[is_trade]]
 
-    def _details(self, trades: list[Any], texts: dict[int, str]) -> Array:
-        details = np.zeros(len(trades), DETAIL)
-        if not trades:
-            return details
-        ids = [self._trade_id(e) for e in trades]
-        details["trade_id"] = [number for number, _ in ids]
-        details["id_kind"] = [kind for _, kind in ids]
-        for (number, kind), e in zip(ids, trades, strict=True):
-            if kind == ID_TEXT:
-                texts[number] = e.i
+    def _fill_details(
+        self, trades: list[Any], ms: Array, details: Array, texts: dict[int, str]
+    ) -> None:
         details["exchange"] = [e.x for e in trades]
         details["trf"] = [e.trf for e in trades]
-        details["lateness_ms"] = [_lateness(e) for e in trades]
+        participant_ms = np.array([e.pt or 0 for e in trades], np.int64)  # 0 is absent, too
+        lateness = np.clip(ms - participant_ms, -_MAX_LATENESS, _MAX_LATENESS)
+        details["lateness_ms"] = np.where(participant_ms == 0, LATENESS_UNKNOWN, lateness)
         classes = self._classes
-        sale = [classes[e.c] if e.c else (0, False) for e in trades]
+        packed = np.array([classes[e.c] for e in trades], np.uint8)
+        if CryptoTrade in {*map(type, trades)}:
+            for i, e in enumerate(trades):
+                if type(e) is CryptoTrade:  # its conditions are sides, not sale conditions
+                    packed[i] = 0
+                    details["stated_side"][i] = _TAKER_SIDE.get(e.c or (), 0)
+        details["sale_class"] = packed & 0x7F
+        details["sweep"] = packed >> 7
+        self._fill_ids(trades, details, texts)
+
+    def _fill_ids(self, trades: list[Any], details: Array, texts: dict[int, str]) -> None:
+        """Put the ids in: at once where all are plain numbers, as they are on the wire."""
+        ids = [e.i for e in trades]
+        try:
+            numbers = [*map(int, ids)]
+            plain = [*map(str, numbers)] == ids and min(numbers) >= 0 and max(numbers) < 10**18
+        except ValueError:
+            plain = False
+        if plain:
+            details["trade_id"] = numbers
+            details["id_kind"] = ID_NUMBER
+            return
         for i, e in enumerate(trades):
-            if type(e) is CryptoTrade:
-                sale[i] = (0, False)
-                details["stated_side"][i] = _TAKER_SIDE.get(e.c or (), 0)
-        details["sale_class"] = [c for c, _ in sale]
-        details["sweep"] = [sweep for _, sweep in sale]
-        return details
+            number, kind = self._trade_id(e)
+            details["trade_id"][i], details["id_kind"][i] = number, kind
+            if kind == ID_TEXT:
+                texts[number] = str(e.i)
 
     def _trade_id(self, trade: Any) -> tuple[int, int]:
         """Return the number and kind of an id; a trade without one is numbered here."""
         if trade.i == "":
-            self._without_id += 1
-            return self._without_id, ID_ROW
-        return trade_id(trade.i if type(trade.i) is str else str(trade.i))
+            n = self._without_id[trade.symbol] = self._without_id.get(trade.symbol, 0) + 1
+            return n, ID_ROW
+        return trade_id(str(trade.i))
 
     def _note(
         self, events: list[Any], problem: Array, second: Array, receipts: Array, bad: Array
     ) -> None:
+        """Note what the values rule out; an unreadable size has been noted before."""
         for i in bad:
             event = events[i]
             symbol = event.symbol if valid_symbol(event.symbol) else ""
-            if second[i] != NO_SIZE:
-                fragment = msgspec.json.encode(event)
-                self._rejects.add(symbol, PROBLEMS[problem[i]], fragment, int(receipts[i]))
+            code = PROBLEMS[problem[i]]
+            if event.kind == TRADE and math.isnan(second[i]):
+                if event.exact is not None:
+                    continue
+                code = "missing_field"
+            self._rejects.add(symbol, code, msgspec.json.encode(event), int(receipts[i]))
 
 
 @dataclass(frozen=True)

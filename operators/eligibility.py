@@ -2,89 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from bytewax.dataflow import operator
 from bytewax.operators import KeyedStream
 
 from operators.columns import columns
+from operators.duplicates import TradeKeys, remember
 from operators.kernels import kernel
-from operators.nbbo import Prints
+from operators.nbbo import PRINT, Prints
 from operators.sessions import DAY_MS, PHASE, Sessions, phase_table
 from operators.state import Snapshot, SymbolRows, blank
-from operators.ticks import GAP, ID_MOCK_ROW, ID_ROW, LATENESS_UNKNOWN, MS, Array, Row
-
-# Verdicts, in the order of the page; the first that applies wins. 2 to 9 are sale classes too.
-COUNTED = 0
-DUPLICATE = 1
-UNKNOWN_CONDITION = 2
-SUMMARY_DROP = 3
-NON_FLOW = 4
-AUCTION_REOPEN = 5
-AUCTION_OPEN = 6
-AUCTION_CLOSE = 7
-BLOCK = 8
-EXTENDED_HOURS = 9
-OUT_OF_SESSION = 10
-LATE = 11
-OFF_MARKET = 12
-TOO_LATE = 13
-OUT_OF_ORDER = 14
-GAP_MARK = 15  # not a print: the symbol was not seen up to here
-
-REGULAR = COUNTED
-
-VERDICTS = (
-    "counted",
-    "duplicate",
-    "unknown_condition",
-    "summary_drop",
-    "non_flow",
-    "auction_reopen",
-    "auction_open",
-    "auction_close",
-    "block",
-    "extended_hours",
-    "out_of_session",
-    "late",
-    "off_market",
-    "too_late",
-    "out_of_order",
-)
-
-SWEEP = 14
-
-_CLASS_OF: dict[int, int] = {
-    **dict.fromkeys((0, 1, 3, 4, 6, 11, SWEEP, 23, 27, 30, 31, 34, 35, 36, 37, 41), REGULAR),
-    **dict.fromkeys((57, 58, 59, 60, *range(62, 72)), REGULAR),
-    **dict.fromkeys((15, 16, 38), SUMMARY_DROP),
-    **dict.fromkeys((2, 5, 7, 10, 13, 20, 21, 22, 29, 32, 33, 52, 53), NON_FLOW),
-    **dict.fromkeys((18, 28), AUCTION_REOPEN),
-    **dict.fromkeys((17, 25, 55), AUCTION_OPEN),
-    **dict.fromkeys((8, 19), AUCTION_CLOSE),
-    **dict.fromkeys((9, 24), BLOCK),
-    12: EXTENDED_HOURS,
-}
-"""Sale condition id to class, from the vendor's conditions of 2026-08-11."""
-
-_STRICTEST_FIRST = (
-    UNKNOWN_CONDITION,
-    SUMMARY_DROP,
-    NON_FLOW,
+from operators.ticks import GAP, ID_ROW, LATENESS_UNKNOWN, MS, Array, Row
+from operators.verdicts import (
     AUCTION_REOPEN,
-    AUCTION_OPEN,
-    AUCTION_CLOSE,
-    BLOCK,
+    COUNTED,
+    DUPLICATE,
     EXTENDED_HOURS,
+    GAP_MARK,
+    LATE,
+    OFF_MARKET,
+    OUT_OF_ORDER,
+    OUT_OF_SESSION,
+    REGULAR,
+    TOO_LATE,
+    VERDICTS,
 )
 
 WINDOW_S = 360  # seconds the rolling windows reach back, the current one included
-WINDOW_MS = WINDOW_S * 1000
 OFF_MARKET_QUOTE_MS = 1000
 OFF_MARKET_FLOOR = 20_000  # 2 cents in 1e-6 dollar
 NEVER = -(2**62)
+NO_DAY = -(2**31)
 VERSION = 1
 
 STATE = np.dtype(
@@ -93,89 +43,19 @@ STATE = np.dtype(
         ("floor_ms", np.int64),  # windows hold nothing from before this
         ("counted_ms", np.int64),  # newest counted print
         ("newest_ms", np.int64),  # newest print of any verdict but rejected
+        ("day", np.int32),  # of `counts`, days since epoch as LEDGER has them
+        ("counts", np.int32, (len(VERDICTS),)),  # prints of that day by verdict
     ],
     align=True,
 )
 
-SEEN = np.dtype(
-    [
-        ("trade_id", np.int64),
-        ("ms", np.int64),
-        ("symbol", np.int32),  # -1: free
-        ("exchange", np.int16),
-        ("trf", np.int16),
-    ],
-    align=True,
+DAY_STARTS_MS = 5 * 3_600_000
+"""A trading day is counted from 05:00 UTC: midnight in New York, an hour later in summer."""
+
+LEDGER = np.dtype(
+    [("symbol", np.int32), ("day", np.int32), ("counts", np.int32, (len(VERDICTS),))], align=True
 )
-"""One trade key of the last 360 s, in an open-addressed table of a power-of-two size."""
-
-
-def sale_class(conditions: Sequence[int]) -> tuple[int, bool]:
-    """Return the strictest class among sale conditions, and whether 14 (sweep) is one."""
-    classes = {_CLASS_OF.get(c, UNKNOWN_CONDITION) for c in conditions}
-    strictest = next((c for c in _STRICTEST_FIRST if c in classes), REGULAR)
-    return strictest, SWEEP in conditions
-
-
-def is_known_condition(condition: int) -> bool:
-    """Return whether a sale condition id has a class."""
-    return condition in _CLASS_OF
-
-
-@kernel
-def _find(seen: Array, trade_id: int, symbol: int, exchange: int, trf: int) -> int:
-    """Return the place of a trade key, or of the free cell where it belongs."""
-    mask = len(seen) - 1
-    h = trade_id ^ (symbol << 24) ^ (exchange << 12) ^ (trf << 4)
-    # Ids count up per exchange: without the multiplication their runs would lie on each other.
-    h = ((h ^ (h >> 32)) & 0xFFFFFFFF) * 0x1E3779B1
-    at = (h >> 20) & mask
-    while True:
-        cell = seen[at]
-        if cell["symbol"] < 0:
-            return at
-        if (
-            cell["trade_id"] == trade_id
-            and cell["symbol"] == symbol
-            and cell["exchange"] == exchange
-            and cell["trf"] == trf
-        ):
-            return at
-        at = (at + 1) & mask
-
-
-@kernel
-def _rehash(old: Array, state: Array, new: Array) -> int:
-    """Move what is younger than 360 s to `new`; return how many."""
-    n = 0
-    for i in range(len(old)):
-        cell = old[i]
-        if cell["symbol"] < 0 or cell["ms"] < state[cell["symbol"]]["newest_ms"] - WINDOW_MS:
-            continue
-        at = _find(new, cell["trade_id"], cell["symbol"], cell["exchange"], cell["trf"])
-        new[at] = cell
-        n += 1
-    return n
-
-
-@kernel
-def _remember(seen: Array, row: Row, ms: int, newest_ms: int) -> tuple[bool, int]:
-    """Note the trade key of a print; return whether it is a duplicate, and cells newly used."""
-    exchange, trf = row["exchange"], row["trf"]
-    if row["id_kind"] == ID_MOCK_ROW:
-        exchange, trf = exchange * 0, trf * 0 - 1
-    at = _find(seen, row["trade_id"], row["symbol"], exchange, trf)
-    cell = seen[at]
-    if cell["symbol"] < 0:
-        cell["trade_id"] = row["trade_id"]
-        cell["ms"] = ms
-        cell["symbol"] = row["symbol"]
-        cell["exchange"] = exchange
-        cell["trf"] = trf
-        return False, 1
-    duplicate = cell["ms"] >= newest_ms - WINDOW_MS
-    cell["ms"] = max(cell["ms"], ms)
-    return duplicate, 0
+"""Prints of one symbol and day by verdict, written when the day is over."""
 
 
 @kernel
@@ -217,6 +97,20 @@ def _judge_time(state: Row, ms: int) -> int:
 
 
 @kernel
+def _turn_day(mine: Row, symbol: int, day: int, ledger: Array, n: int) -> int:
+    """Begin a symbol's day; put the one before it into the ledger, if there was one."""
+    if mine["day"] != NO_DAY:
+        ledger[n]["symbol"] = symbol
+        ledger[n]["day"] = mine["day"]
+        for k in range(len(VERDICTS)):
+            ledger[n]["counts"][k] = mine["counts"][k]
+            mine["counts"][k] = 0
+        n += 1
+    mine["day"] = day
+    return n
+
+
+@kernel
 def _judge(
     rows: Array,
     state: Array,
@@ -225,8 +119,11 @@ def _judge(
     late_ms: int,
     verdict: Array,
     resets: Array,
-) -> int:
+    ledger: Array,
+) -> tuple[int, int]:
+    """Judge every print; return newly used cells of `seen`, and rows of `ledger`."""
     used = 0
+    turned = 0
     last = -1  # the phase piece of the print before: prints come in runs
     for i in range(len(rows)):
         row = rows[i]
@@ -236,12 +133,16 @@ def _judge(
             verdict[i] = GAP_MARK
             continue
         ms = row["ts_ns"] // MS
+        day = (ms - DAY_STARTS_MS) // DAY_MS
+        if day > mine["day"]:
+            turned = _turn_day(mine, row["symbol"], day, ledger, turned)
         mine["newest_ms"] = max(mine["newest_ms"], ms)
         if row["id_kind"] != ID_ROW:
-            duplicate, cells = _remember(seen, row, ms, mine["newest_ms"])
+            duplicate, cells = remember(seen, row, ms, mine["newest_ms"])
             used += cells
             if duplicate:
                 verdict[i] = DUPLICATE
+                mine["counts"][DUPLICATE] += 1
                 continue
         if last < 0 or ms < phases[last]["start_ms"] or ms >= phases[last]["end_ms"]:
             last = _phase_at(phases, ms)
@@ -250,12 +151,14 @@ def _judge(
             sale = REGULAR
         if sale != REGULAR:
             verdict[i] = sale
+            mine["counts"][sale] += 1
             if sale == AUCTION_REOPEN:  # trading resumed after a halt
                 mine["floor_ms"] = max(mine["floor_ms"], ms)
                 resets[i] = 1
             continue
         if last < 0:
             verdict[i] = OUT_OF_SESSION
+            mine["counts"][OUT_OF_SESSION] += 1
             continue
         if phases[last]["phase_ms"] > mine["phase_ms"]:
             mine["phase_ms"] = phases[last]["phase_ms"]
@@ -267,7 +170,8 @@ def _judge(
             verdict[i] = OFF_MARKET
         else:
             verdict[i] = _judge_time(mine, ms)
-    return used
+        mine["counts"][verdict[i]] += 1
+    return used, turned
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,33 +187,55 @@ class Eligibility:
 
     def __init__(self, rules: EligibilityRules, saved: Snapshot | None = None) -> None:
         self._rules = rules
-        never = blank(STATE, phase_ms=NEVER, floor_ms=NEVER, counted_ms=NEVER, newest_ms=NEVER)
+        never = blank(
+            STATE, phase_ms=NEVER, floor_ms=NEVER, counted_ms=NEVER, newest_ms=NEVER, day=NO_DAY
+        )
         self._state = SymbolRows(never, saved, VERSION)
-        self._saved_keys = saved.parts[0] if saved is not None else np.empty(0, SEEN)
-        self._seen = _free(1024)
-        self._used = 0
+        self._keys = TradeKeys(saved.parts[0] if saved is not None else None)
         self._day = NEVER
         self._phases = np.empty(0, PHASE)
 
     def __call__(self, chunk: Prints) -> Prints:
         """Return `chunk` with `verdict` and `resets`."""
-        self._adopt(self._state.bind(chunk.names))
+        restored = self._state.bind(chunk.names)
+        self._keys.adopt(restored, self._newest())
         rows = chunk.rows
-        self._make_room(len(rows))
+        self._keys.make_room(len(rows), self._newest())
         chunk.verdict = np.empty(len(rows), np.uint8)
         chunk.resets = np.empty(len(rows), np.uint8)
         if len(rows) == 0:
             return chunk
-        self._used += _judge(
+        days = np.empty(len(rows), LEDGER)
+        used, turned = _judge(
             rows,
             self._state.rows,
-            self._seen,
+            self._keys.table,
             self._phases_of(rows),
             self._rules.late_ms,
             chunk.verdict,
             chunk.resets,
+            days,
         )
+        self._keys.note_used(used)
+        chunk.ledger = days[:turned].copy()
         return chunk
+
+    def finish(self) -> Prints | None:
+        """Return a chunk without prints, with the ledger of the days that are not over.
+
+        Counting goes on from zero: the rows of a day add up.
+        """
+        names = self._state.names
+        days = np.zeros(len(names), LEDGER)
+        days["symbol"] = np.arange(len(names))
+        for column in ("day", "counts"):
+            days[column] = self._state.rows[column][: len(names)]
+        self._state.rows["counts"][: len(names)] = 0
+        days = days[days["counts"].any(axis=1)]
+        if not len(days):
+            return None
+        chunk = Prints(names, np.empty(0, PRINT), {}, [])
+        return replace(self(chunk), ledger=days)
 
     def _phases_of(self, rows: Array) -> Array:
         """Return the phases of the days these prints stand on; most chunks stand on one."""
@@ -321,49 +247,14 @@ class Eligibility:
         self._phases = phase_table(self._rules.sessions, utc_days)
         return self._phases
 
-    def _make_room(self, prints: int) -> None:
-        """Keep the table of trade keys at most half full, whatever this chunk adds."""
-        if 2 * (self._used + prints) <= len(self._seen):
-            return
-        live = _free(len(self._seen))
-        alive = _rehash(self._seen, self._state.rows, live)
-        size = len(live)
-        while 4 * (alive + prints) > size:  # room to spare, or the next chunk rehashes again
-            size *= 2
-        if size > len(live):
-            larger = _free(size)
-            _rehash(live, self._state.rows, larger)
-            live = larger
-        self._seen, self._used = live, alive
-
-    def _adopt(self, restored: list[tuple[int, int]]) -> None:
-        """Bring back the trade keys of symbols whose saved state was just bound."""
-        if not restored or not len(self._saved_keys):
-            return
-        here = {old: new for new, old in restored}
-        mine = np.isin(self._saved_keys["symbol"], np.array(list(here), np.int32))
-        keys = self._saved_keys[mine]
-        self._saved_keys = self._saved_keys[~mine]
-        keys["symbol"] = [here[int(old)] for old in keys["symbol"]]
-        self._make_room(len(keys))
-        self._used += _rehash(keys, self._state.rows, self._seen)
-
     def snapshot(self) -> Snapshot:
         """Return the state to save: rows, and the trade keys that are still young."""
-        live = _free(len(self._seen))
-        _rehash(self._seen, self._state.rows, live)
-        bound = len(self._state.names)
-        waiting = self._state.waiting()
-        keys = self._saved_keys[np.isin(self._saved_keys["symbol"], waiting)]
-        moved = {old: bound + k for k, old in enumerate(waiting)}
-        keys["symbol"] = [moved[int(old)] for old in keys["symbol"]]
-        return self._state.snapshot((np.concatenate([live[live["symbol"] >= 0], keys]),))
+        keys = self._keys.snapshot(self._newest(), self._state.waiting())
+        return self._state.snapshot((keys,))
 
-
-def _free(size: int) -> Array:
-    table = np.zeros(size, SEEN)
-    table["symbol"] = -1
-    return table
+    def _newest(self) -> Array:
+        newest: Array = self._state.rows["newest_ms"][: len(self._state.names)]
+        return newest
 
 
 @operator

@@ -143,7 +143,8 @@ class Alerts:
             new_id = alert_id(
                 firing.symbol, "large_seller", severity, ms, firing.trade_key, self._rules.mode
             )
-            state.seller = (parent.number, new_id)
+            if parent.number > 0:
+                state.seller = (parent.number, new_id)
             state.parents.append((ms, new_id))
         plural = "print" if parent.prints == 1 else "prints"
         venues = "venue" if parent.venues == 1 else "venues"

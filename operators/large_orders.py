@@ -11,12 +11,12 @@ from bytewax.operators import KeyedStream
 
 from operators.aggressor import AT_QUOTE, BUY, SELL, STATED, TICK, UNKNOWN
 from operators.columns import columns
-from operators.eligibility import COUNTED
 from operators.kernels import kernel
 from operators.nbbo import Prints
 from operators.records import LARGE_BUYER, SELLER_CRITICAL, SELLER_WARNING
 from operators.state import Snapshot, SymbolRows, blank
 from operators.ticks import MICRO, MS, Array, Row
+from operators.verdicts import COUNTED
 
 VERSION = 1
 
@@ -28,6 +28,7 @@ STATE = np.dtype(
         ("last_ms", np.int64),
         ("venues", np.uint64),  # one bit an exchange code
         ("number", np.int64),  # runs of this symbol so far
+        ("alone", np.int64),  # prints judged alone so far, counted downwards
         ("prints", np.int32),
         ("side", np.int8),  # of the run, UNKNOWN: none
         ("fired", np.uint8),  # 0, SELLER_WARNING, SELLER_CRITICAL or LARGE_BUYER
@@ -72,10 +73,41 @@ def _parent_side(row: Row, side: int, evidence: int) -> tuple[int, bool]:
 
 
 @kernel
-def _join(run: Row, row: Row, side: int, alone: bool, gap_ms: int) -> None:
+def _dollars(row: Row) -> float:
+    return float((row["price"] / MICRO) * (row["size"] / MICRO))
+
+
+@kernel
+def _report_alone(parent: Row, run: Row, row: Row, threshold: int) -> None:
+    """Describe a large print that is a parent by itself; the run beside it goes on."""
+    run["alone"] -= 1
+    parent["kind"] = SELLER_CRITICAL if row["size"] >= 2 * threshold else SELLER_WARNING
+    parent["size"] = row["size"]
+    parent["notional"] = _dollars(row)
+    parent["first_ns"] = row["ts_ns"]
+    parent["number"] = run["alone"]
+    parent["prints"] = 1
+    parent["venues"] = 1
+
+
+@kernel
+def _report(parent: Row, run: Row, kind: int) -> None:
+    """Describe a run at the print on which it reached a threshold."""
+    run["fired"] = kind
+    parent["kind"] = kind
+    parent["size"] = run["size"]
+    parent["notional"] = run["notional"]
+    parent["first_ns"] = run["first_ns"]
+    parent["number"] = run["number"]
+    parent["prints"] = run["prints"]
+    parent["venues"] = _bits(run["venues"])
+
+
+@kernel
+def _join(run: Row, row: Row, side: int, gap_ms: int) -> None:
     """Add a print to its run, or begin the next one with it."""
     ms = row["ts_ns"] // MS
-    goes_on = run["side"] == side and not alone and gap_ms > 0 and ms - run["last_ms"] <= gap_ms
+    goes_on = run["side"] == side and gap_ms > 0 and ms - run["last_ms"] <= gap_ms
     if not goes_on:
         run["size"] = 0
         run["notional"] = 0.0
@@ -86,7 +118,7 @@ def _join(run: Row, row: Row, side: int, alone: bool, gap_ms: int) -> None:
         run["side"] = side
         run["fired"] = 0
     run["size"] += row["size"]
-    run["notional"] += (row["price"] / MICRO) * (row["size"] / MICRO)
+    run["notional"] += _dollars(row)
     run["last_ms"] = ms
     run["venues"] |= np.uint64(1) << np.uint64(min(max(row["exchange"], 0), 63))
     run["prints"] += 1
@@ -127,20 +159,17 @@ def _find_parents(
         joins, alone = _parent_side(row, side[i], evidence[i])
         if joins == UNKNOWN:
             continue
-        _join(run, row, joins, alone, gap_ms)
-        kind = _reached(run, threshold)
-        if kind == 0:
-            continue
-        run["fired"] = kind
-        parent = out[n]
-        parent["row"] = i
-        parent["kind"] = kind
-        parent["size"] = run["size"]
-        parent["notional"] = run["notional"]
-        parent["first_ns"] = run["first_ns"]
-        parent["number"] = run["number"]
-        parent["prints"] = run["prints"]
-        parent["venues"] = _bits(run["venues"])
+        if alone:
+            if row["size"] < threshold:
+                continue
+            _report_alone(out[n], run, row, threshold)
+        else:
+            _join(run, row, joins, gap_ms)
+            kind = _reached(run, threshold)
+            if kind == 0:
+                continue
+            _report(out[n], run, kind)
+        out[n]["row"] = i
         n += 1
     return n
 
@@ -177,6 +206,9 @@ class LargeOrders:
         )
         chunk.parents = out[:n].copy()
         return chunk
+
+    def finish(self) -> None:
+        """Have nothing left to say at the end of the feed."""
 
     def snapshot(self) -> Snapshot:
         """Return the state to save."""

@@ -63,6 +63,7 @@ class Prints:
     volume: Array = field(default_factory=lambda: np.empty(0))
     parents: Array = field(default_factory=lambda: np.empty(0))
     bursts: Array = field(default_factory=lambda: np.empty(0))
+    ledger: Array = field(default_factory=lambda: np.empty(0))
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -125,6 +126,9 @@ class Nbbo:
         out = np.zeros(len(chunk.details) + gaps, PRINT)
         _attach(chunk.ticks, chunk.details, self._state.rows, out)
         return Prints(chunk.names, out, chunk.texts, chunk.venues)
+
+    def finish(self) -> None:
+        """Have nothing left to say at the end of the feed."""
 
     def snapshot(self) -> Snapshot:
         """Return the state to save."""

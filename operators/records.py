@@ -31,11 +31,23 @@ class Coverage(msgspec.Struct, frozen=True):
     refilled: bool
 
 
+class Ledger(msgspec.Struct, frozen=True):
+    """Prints of one symbol and day by what became of them; the records of a day add up.
+
+    `day` is `YYYY-MM-DD`; `prints` has every verdict by name.
+    """
+
+    symbol: str
+    day: str
+    prints: dict[str, int]
+
+
 class Parent(msgspec.Struct, frozen=True):
     """A parent order at the print on which it reached a threshold.
 
     `kind`: SELLER_WARNING, SELLER_CRITICAL or LARGE_BUYER. Sizes in shares, money in dollars.
-    `number` counts the runs of the symbol, so that an escalation finds its first alert.
+    `number` counts the runs of the symbol, so that an escalation finds its first alert; it is
+    negative for a print that is a parent by itself.
     """
 
     kind: int

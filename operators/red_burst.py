@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 from bytewax.dataflow import operator
 from bytewax.operators import KeyedStream
 
 from operators.columns import columns
-from operators.eligibility import COUNTED
 from operators.kernels import kernel
 from operators.nbbo import Prints
 from operators.records import BURST_CRITICAL, BURST_WARNING
 from operators.state import Snapshot, SymbolRows, blank
 from operators.ticks import MS, Array, Row
+from operators.verdicts import COUNTED
 
 BASELINE_MINUTES = 5
 CALM_RATIO = 2.0
@@ -55,6 +56,7 @@ def _find_bursts(
     resets: Array,
     volume: Array,
     state: Array,
+    calm: float,
     spike: float,
     critical: float,
     sell_share: float,
@@ -63,7 +65,6 @@ def _find_bursts(
     out: Array,
 ) -> int:
     n = 0
-    calm = min(CALM_RATIO, 2 * spike / 3)
     for i in range(len(rows)):
         episode = state[rows[i]["symbol"]]
         if resets[i]:
@@ -108,6 +109,8 @@ class RedBurst:
 
     def __init__(self, rules: BurstRules, saved: Snapshot | None = None) -> None:
         self._rules = rules
+        # In decimal: two thirds of 2.1 is 1.4, which a product of floats overshoots.
+        self._calm = min(CALM_RATIO, float(Fraction(str(rules.spike)) * 2 / 3))
         self._state = SymbolRows(blank(STATE), saved, VERSION)
 
     def __call__(self, chunk: Prints) -> Prints:
@@ -121,6 +124,7 @@ class RedBurst:
             chunk.resets,
             chunk.volume,
             self._state.rows,
+            self._calm,
             rules.spike,
             rules.critical,
             rules.sell_share,
@@ -130,6 +134,9 @@ class RedBurst:
         )
         chunk.bursts = out[:n].copy()
         return chunk
+
+    def finish(self) -> None:
+        """Have nothing left to say at the end of the feed."""
 
     def snapshot(self) -> Snapshot:
         """Return the state to save."""

@@ -15,11 +15,12 @@ from bytewax.operators import KeyedStream
 
 from operators.aggressor import BUY, SELL, UNKNOWN
 from operators.columns import columns
-from operators.eligibility import COUNTED, GAP_MARK, OUT_OF_ORDER, WINDOW_MS, WINDOW_S
+from operators.eligibility import WINDOW_S
 from operators.kernels import kernel
 from operators.nbbo import Prints
 from operators.state import Snapshot, SymbolRows, blank
 from operators.ticks import MS, Array, Row
+from operators.verdicts import COUNTED, GAP_MARK, OUT_OF_ORDER
 
 CURRENT_S = 60
 NOT_YET = -1
@@ -208,7 +209,7 @@ def _roll(
             volume["baseline"] = mine["baseline"]
             volume["sells"] = mine["sells"]
             volume["buys"] = mine["buys"]
-            volume["warm"] = 1 if ms - mine["first_ms"] >= WINDOW_MS else 0
+            volume["warm"] = 1 if ms - mine["first_ms"] >= WINDOW_S * 1000 else 0
         elif verdict[i] == OUT_OF_ORDER:
             second = rows[i]["ts_ns"] // MS // 1000
             newest = mine["newest"]
@@ -302,6 +303,9 @@ class RollingVolume:
         end = self._saved_ends[saved_row]
         start = self._saved_ends[saved_row - 1] if saved_row else 0
         return self._saved[start:end]
+
+    def finish(self) -> None:
+        """Have nothing left to say at the end of the feed."""
 
     def snapshot(self) -> Snapshot:
         """Return the state to save: rows, and the buckets of each."""

@@ -89,10 +89,14 @@ class Ticks:
 
 
 class Frames(NamedTuple):
-    """Frames as the socket gave them, oldest first: receipt time (ns since epoch) and bytes."""
+    """Frames as the socket gave them, oldest first: receipt time (ns since epoch) and bytes.
+
+    `live`: they come from a socket now, so that an alert's latency can be told.
+    """
 
     received_ns: list[int]
     frames: list[bytes]
+    live: bool = True
 
 
 def shard_of(symbol: str) -> int:

@@ -113,7 +113,7 @@ class RejectLog:
         n = n + 1 if seen_minute == minute else 1
         self._minute[code] = minute, n
         if n <= REJECTS_A_MINUTE:
-            text = fragment[:FRAGMENT_BYTES].decode(errors="replace")
+            text = fragment[:FRAGMENT_BYTES].decode(errors="replace").replace("\ufffd", "?")
             self._kept.append(Reject(symbol, code, text, at_ns))
 
     def take(self) -> tuple[list[Reject], dict[tuple[str, str], int]]:

@@ -1,0 +1,151 @@
+"""The trade keys of the last 360 seconds: a print reported twice counts once.
+
+A print is a duplicate if its key (exchange, TRF, id) is that of an earlier print of the symbol
+from within 360 s of the newest one; duplicates keep their key alive (detectors.md section 1).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from operators.kernels import kernel
+from operators.ticks import ID_MOCK_ROW, Array, Row
+
+LOOK_BACK_MS = 360_000
+
+SEEN = np.dtype(
+    [
+        ("trade_id", np.int64),
+        ("ms", np.int64),
+        ("symbol", np.int32),  # -1: free
+        ("exchange", np.int16),
+        ("trf", np.int16),
+    ],
+    align=True,
+)
+"""One trade key of the last 360 s, in an open-addressed table of a power-of-two size."""
+
+
+@kernel
+def _find(seen: Array, trade_id: int, symbol: int, exchange: int, trf: int) -> int:
+    """Return the place of a trade key, or of the free cell where it belongs."""
+    mask = len(seen) - 1
+    h = trade_id ^ (symbol << 24) ^ (exchange << 12) ^ (trf << 4)
+    # Ids count up per exchange: without the multiplication their runs would lie on each other.
+    h = ((h ^ (h >> 32)) & 0xFFFFFFFF) * 0x1E3779B1
+    at = (h >> 20) & mask
+    while True:
+        cell = seen[at]
+        if cell["symbol"] < 0:
+            return at
+        if (
+            cell["trade_id"] == trade_id
+            and cell["symbol"] == symbol
+            and cell["exchange"] == exchange
+            and cell["trf"] == trf
+        ):
+            return at
+        at = (at + 1) & mask
+
+
+@kernel
+def _rehash(old: Array, newest_ms: Array, new: Array) -> int:
+    """Move what is younger than 360 s to `new`; return how many."""
+    n = 0
+    for i in range(len(old)):
+        cell = old[i]
+        if cell["symbol"] < 0 or cell["ms"] < newest_ms[cell["symbol"]] - LOOK_BACK_MS:
+            continue
+        at = _find(new, cell["trade_id"], cell["symbol"], cell["exchange"], cell["trf"])
+        new[at] = cell
+        n += 1
+    return n
+
+
+@kernel
+def remember(seen: Array, row: Row, ms: int, newest_ms: int) -> tuple[bool, int]:
+    """Note the trade key of a print; return whether it is a duplicate, and cells newly used."""
+    exchange, trf = row["exchange"], row["trf"]
+    if row["id_kind"] == ID_MOCK_ROW:
+        exchange, trf = exchange * 0, trf * 0 - 1
+    at = _find(seen, row["trade_id"], row["symbol"], exchange, trf)
+    cell = seen[at]
+    if cell["symbol"] < 0:
+        cell["trade_id"] = row["trade_id"]
+        cell["ms"] = ms
+        cell["symbol"] = row["symbol"]
+        cell["exchange"] = exchange
+        cell["trf"] = trf
+        return False, 1
+    duplicate = cell["ms"] >= newest_ms - LOOK_BACK_MS
+    cell["ms"] = max(cell["ms"], ms)
+    return duplicate, 0
+
+
+def _free(size: int) -> Array:
+    table = np.zeros(size, SEEN)
+    table["symbol"] = -1
+    return table
+
+
+class TradeKeys:
+    """The table of keys: at most half full, so that a look-up is short.
+
+    Args:
+        saved: Keys of a snapshot; their `symbol` is the row they were saved under.
+    """
+
+    def __init__(self, saved: Array | None = None) -> None:
+        self.table = _free(1024)
+        self._used = 0
+        self._saved = saved if saved is not None else np.empty(0, SEEN)
+
+    def note_used(self, cells: int) -> None:
+        """Know that a kernel has put that many new keys into the table."""
+        self._used += cells
+
+    def make_room(self, prints: int, newest_ms: Array) -> None:
+        """Make sure that many keys can be added without growing inside a kernel.
+
+        Args:
+            prints: Most keys that may come.
+            newest_ms: By symbol, the newest print: what is 360 s older is forgotten.
+        """
+        if 2 * (self._used + prints) <= len(self.table):
+            return
+        live = _free(len(self.table))
+        alive = _rehash(self.table, newest_ms, live)
+        size = len(live)
+        while 4 * (alive + prints) > size:  # room to spare, or the next chunk rehashes again
+            size *= 2
+        if size > len(live):
+            larger = _free(size)
+            _rehash(live, newest_ms, larger)
+            live = larger
+        self.table, self._used = live, alive
+
+    def adopt(self, restored: list[tuple[int, int]], newest_ms: Array) -> None:
+        """Bring back the saved keys of symbols, given as (row now, row as saved)."""
+        if not restored or not len(self._saved):
+            return
+        here = {old: new for new, old in restored}
+        mine = np.isin(self._saved["symbol"], np.array(list(here), np.int32))
+        keys = self._saved[mine]
+        self._saved = self._saved[~mine]
+        keys["symbol"] = [here[int(old)] for old in keys["symbol"]]
+        self.make_room(len(keys), newest_ms)
+        self._used += _rehash(keys, newest_ms, self.table)
+
+    def snapshot(self, newest_ms: Array, waiting: list[int]) -> Array:
+        """Return the young keys, then those whose symbol has not come back yet.
+
+        Args:
+            newest_ms: By symbol.
+            waiting: Saved rows without a symbol, in the order the snapshot keeps them.
+        """
+        live = _free(len(self.table))
+        _rehash(self.table, newest_ms, live)
+        keys = self._saved[np.isin(self._saved["symbol"], waiting)]
+        moved = {old: len(newest_ms) + k for k, old in enumerate(waiting)}
+        keys["symbol"] = [moved[int(old)] for old in keys["symbol"]]
+        return np.concatenate([live[live["symbol"] >= 0], keys])
