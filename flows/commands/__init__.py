@@ -1,0 +1,1 @@
+"""The commands of `orderflow`, one a file. Each imports what it runs only when it runs."""
