@@ -1,0 +1,1 @@
+"""Inputs of the dataflow: each a Bytewax source of `Frames`, `Ticks` and `Coverage`."""
