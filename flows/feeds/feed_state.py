@@ -1,0 +1,59 @@
+"""What is known of the live feed at any moment, for whoever shows or logs it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+Condition = Literal["connecting", "ok", "blind", "closed"]
+
+
+@dataclass
+class FeedState:
+    """The live feed now. Written by the feed's thread, read by any; times in ns since epoch.
+
+    `condition`: connecting (never subscribed yet), ok, blind (was ok, is not), closed (ended).
+    `queue_frames` and `queue_bytes` are as of the last batch taken.
+    """
+
+    condition: Condition = "connecting"
+    cause: str | None = None
+    blind_since_ns: int | None = None
+    last_received_ns: int = 0
+    connects: int = 0
+    reconnects: int = 0
+    frames: int = 0
+    topics_wanted: int = 0
+    topics_granted: int = 0
+    topics_refused: list[str] = field(default_factory=list)
+    queue_frames: int = 0
+    queue_bytes: int = 0
+    dropped_frames: int = 0
+
+    def public(self) -> dict[str, Any]:
+        """Return it as plain JSON values."""
+        return dict(vars(self)) | {"topics_refused": list(self.topics_refused)}
+
+
+class Outage(NamedTuple):
+    """A time without the feed: why, from when, until when (None: still). Wall clock, ns."""
+
+    cause: str
+    since_ns: int
+    until_ns: int | None
+
+
+def _unheard(_: object) -> None:
+    return None
+
+
+class Listeners(NamedTuple):
+    """Who is told what, on the feed's own thread: they must neither wait nor raise.
+
+    `blind` and `restored` frame every outage, once each. `said` gets sentences for the user.
+    """
+
+    blind: Callable[[Outage], None] = _unheard
+    restored: Callable[[Outage], None] = _unheard
+    said: Callable[[str], None] = _unheard

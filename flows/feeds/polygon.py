@@ -1,0 +1,198 @@
+"""The live feed: the vendor's WebSocket as a Bytewax source of frames and coverage records.
+
+A thread reads the socket and queues; the dataflow takes what there is, one item a batch. What
+it takes is as fresh as it gets: an empty queue is waited on for a millisecond, not slept out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
+
+from flows.errors import FeedRefusedError
+from flows.feeds.backoff import Timing
+from flows.feeds.feed_state import FeedState, Listeners
+from flows.feeds.frame_queue import MAX_BYTES, FrameQueue
+from flows.feeds.positions import PositionsFile
+from flows.feeds.session import Session, market_url
+from flows.feeds.subscriptions import WHOLE_MARKET
+from flows.settings import Settings
+from operators.records import Coverage
+from operators.ticks import Frames
+
+_WAIT_S = 0.001
+_STOP_S = 3.0  # for the closing handshake of a server that does not answer
+
+
+def watched(settings: Settings, said: Callable[[str], None]) -> Callable[[], Iterable[str]]:
+    """Return what tells the symbols to watch, by monitoring mode; `*` is the whole market.
+
+    Args:
+        settings: of this run.
+        said: gets a sentence when the positions file can no longer be read.
+
+    Raises:
+        PositionsError: the positions file cannot be read.
+    """
+    if settings.monitoring_mode == "all":
+        return lambda: WHOLE_MARKET
+    if settings.monitoring_mode == "positions_only" and settings.positions_file is not None:
+        return PositionsFile(settings.positions_file, said).symbols
+    return lambda: settings.symbols
+
+
+class PolygonFeed(FixedPartitionedSource[Frames | Coverage, None]):
+    """The frames of the live feed, in the order they came.
+
+    A gap stands where it is: its `Coverage` comes before the first frame after it. There is no
+    position to resume from, as the vendor's WebSocket has no replay.
+
+    Args:
+        host: WebSocket host; the market's path is appended.
+        key: API key.
+        symbols: called about every second: the symbols wanted now, `*` for the whole market.
+        listeners: who is told of outages, on the feed's own thread.
+        timing: how long the session waits for what.
+        max_bytes: what is queued at most before the oldest frames are dropped.
+        raise_refusal: a refused login raises inside the dataflow; else the source is complete
+            then, the sinks close as at any end, and the runner looks at `failure`.
+
+    Attributes:
+        state: the feed as it is now; any thread may read it.
+        stop: set it, from a signal handler for example, to end the source: what has been
+            received is still handed out, then it is complete.
+
+    Raises:
+        SettingsError: at build, when `host` is no WebSocket address.
+        FeedRefusedError: in the run, when the server does not let this key in.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        key: str,
+        symbols: Callable[[], Iterable[str]],
+        *,
+        listeners: Listeners | None = None,
+        timing: Timing | None = None,
+        max_bytes: int = MAX_BYTES,
+        raise_refusal: bool = True,
+    ) -> None:
+        self.url = market_url(host)
+        self.state = FeedState()
+        self.stop = threading.Event()
+        self._key = key
+        self._symbols = symbols
+        self._listeners = listeners or Listeners()
+        self._timing = timing or Timing()
+        self._max_bytes = max_bytes
+        self.raise_refusal = raise_refusal
+        self._threads: list[_SessionThread] = []
+
+    @property
+    def failure(self) -> BaseException | None:
+        """Return what ended the session, None while it is up and after a stop."""
+        return next((t.failure for t in self._threads if t.failure is not None), None)
+
+    def __repr__(self) -> str:
+        return f"PolygonFeed({self.url!r})"
+
+    def list_parts(self) -> list[str]:
+        """Name the one partition: the vendor allows one connection an account."""
+        return ["polygon"]
+
+    def build_part(self, step_id: str, for_part: str, resume_state: None) -> _LivePartition:
+        """Start the session's thread."""
+        queue = FrameQueue(self._max_bytes)
+        session = Session(
+            self.url, self._key, self._symbols, queue, self.state, self._listeners, self._timing
+        )
+        thread = _SessionThread(session)
+        self._threads.append(thread)
+        return _LivePartition(queue, thread, self)
+
+
+class _SessionThread:
+    """A session on an event loop in a thread of its own."""
+
+    def __init__(self, session: Session) -> None:
+        self.failure: BaseException | None = None
+        self._session = session
+        self._loop = asyncio.new_event_loop()
+        self._task = self._loop.create_task(session.run())
+        self._thread = threading.Thread(target=self._work, name="polygon-feed", daemon=True)
+        self._thread.start()
+
+    def _work(self) -> None:
+        self._loop.run_until_complete(asyncio.wait([self._task]))
+        if not self._task.cancelled():
+            self.failure = self._task.exception()
+        self._loop.close()
+
+    @property
+    def ended(self) -> bool:
+        """Whether the session has come to its end."""
+        return not self._thread.is_alive()
+
+    def stop(self) -> None:
+        """End the session and wait for it, a few seconds at most."""
+        with contextlib.suppress(RuntimeError):  # it has just ended by itself
+            self._loop.call_soon_threadsafe(self._task.cancel)
+        self._thread.join(_STOP_S)
+
+
+class _LivePartition(StatefulSourcePartition[Frames | Coverage, None]):
+    def __init__(self, queue: FrameQueue, thread: _SessionThread, feed: PolygonFeed) -> None:
+        self._queue = queue
+        self._thread = thread
+        self._feed = feed
+        self._state = feed.state
+
+    def next_batch(self) -> list[Frames | Coverage]:
+        if self._feed.stop.is_set():
+            self._thread.stop()
+        ended = self._thread.ended  # before the look at the queue: nothing comes after it
+        taken = self._queue.take(0.0 if ended else _WAIT_S)
+        self._state.queue_frames = self._queue.frames
+        self._state.queue_bytes = self._queue.bytes
+        self._state.dropped_frames = self._queue.dropped_frames
+        if taken or not ended:
+            return taken
+        failure = self._thread.failure
+        if isinstance(failure, FeedRefusedError) and not self._feed.raise_refusal:
+            raise StopIteration
+        if failure is not None:
+            raise failure
+        raise StopIteration
+
+    def next_awake(self) -> datetime | None:
+        # Now: None would add Bytewax's own millisecond to the one waited for in `next_batch`.
+        return datetime.now(UTC)
+
+    def snapshot(self) -> None:
+        return None
+
+    def close(self) -> None:
+        self._thread.stop()
+
+
+def polygon_feed(settings: Settings, listeners: Listeners, **options: Any) -> PolygonFeed:
+    """Return the live feed the settings describe.
+
+    Raises:
+        SettingsError: the host is no WebSocket address.
+        PositionsError: the positions file cannot be read.
+    """
+    return PolygonFeed(
+        settings.polygon_ws_url,
+        settings.polygon_api_key,
+        watched(settings, listeners.said),
+        listeners=listeners,
+        **options,
+    )

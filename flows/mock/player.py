@@ -1,0 +1,177 @@
+"""The tape played to the subscribers: when each event is due, and which frames it travels in."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from flows.mock.audience import Audience
+from flows.mock.wire import Block, Topics
+
+BLOCK_EVENTS = 2048
+_SLICE_EVENTS = 512  # between two looks at the clock and at the other tasks
+_NAP_S = 0.001
+
+
+class Pace(Protocol):
+    """When events are due."""
+
+    def rest(self, block: Block, start: int) -> None:
+        """Begin, or go on after standing still, with event `start` of `block` due now."""
+
+    def due(self, block: Block, start: int, stop: int) -> int:
+        """Return the end of the events from `start` that are due, `stop` at most."""
+
+
+class AtOnce:
+    """Every event is due: as fast as the clients take them."""
+
+    def rest(self, block: Block, start: int) -> None:
+        """Nothing to remember."""
+
+    def due(self, block: Block, start: int, stop: int) -> int:
+        """Return `stop`."""
+        return stop
+
+
+class AtRate:
+    """A fixed number of events a second, whatever the tape's clock says.
+
+    Args:
+        rate: events a second, above 0.
+    """
+
+    def __init__(self, rate: float) -> None:
+        self._rate = rate
+        self._rested_at = 0.0
+        self._given = 0
+
+    def rest(self, block: Block, start: int) -> None:
+        """Count from now."""
+        self._rested_at = time.monotonic()
+        self._given = 0
+
+    def due(self, block: Block, start: int, stop: int) -> int:
+        """Return as many events as the time since the rest allows."""
+        allowed = int((time.monotonic() - self._rested_at) * self._rate) - self._given
+        end = min(start + allowed, stop)
+        self._given += end - start
+        return end
+
+
+class AtSpeed:
+    """The tape's own time, `speed` times as fast as it went.
+
+    Args:
+        speed: tape seconds a second, above 0.
+    """
+
+    def __init__(self, speed: float) -> None:
+        self._speed = speed
+        self._rested_at = 0.0
+        self._tape_ns = 0
+
+    def rest(self, block: Block, start: int) -> None:
+        """Take the event's own time as now."""
+        self._rested_at = time.monotonic()
+        self._tape_ns = int(block.ts_ns[start])
+
+    def due(self, block: Block, start: int, stop: int) -> int:
+        """Return the end of the events whose tape time has come."""
+        passed_ns = int((time.monotonic() - self._rested_at) * self._speed * 1e9)
+        due = int(np.searchsorted(block.ts_ns, self._tape_ns + passed_ns, side="right"))
+        return max(start, min(due, stop))
+
+
+def pace_of(speed: float | None, rate: float | None) -> Pace:
+    """Return the pace of a `speed`, of a `rate`, or, with neither, as fast as possible.
+
+    Raises:
+        ValueError: both are given, or one is not above 0.
+    """
+    if speed is not None and rate is not None:
+        raise ValueError("give a speed or a rate, not both")
+    for name, value in (("speed", speed), ("rate", rate)):
+        if value is not None and not value > 0:
+            raise ValueError(f"{name} must be above 0, not {value}")
+    if speed is not None:
+        return AtSpeed(speed)
+    return AtRate(rate) if rate is not None else AtOnce()
+
+
+class Player:
+    """Play a tape to an audience, once.
+
+    Events are read and encoded ahead of time in a thread, at most `ahead` of them, so that the
+    moment of sending costs as little as it can. While `hold` is set the tape stands still as
+    long as nobody is subscribed: at the start, and after every client has gone.
+
+    Args:
+        blocks: the tape, encoded.
+        topics: the topics the blocks name.
+        pace: when events are due.
+        ahead: events encoded before they are due, at most to a block.
+        hold: stand still without an audience; else the tape, once begun, goes on regardless.
+    """
+
+    def __init__(
+        self, blocks: Iterator[Block], topics: Topics, pace: Pace, ahead: int, hold: bool
+    ) -> None:
+        self._blocks = blocks
+        self._topics = topics
+        self._pace = pace
+        self._hold = hold
+        self._queue: asyncio.Queue[Block | None] = asyncio.Queue(max(1, ahead // BLOCK_EVENTS))
+        self.played = 0
+
+    async def play(self, audience: Audience) -> None:
+        """Play to the end.
+
+        Raises:
+            TapeError: the tape turns out to be damaged.
+        """
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._read_ahead())
+            await audience.settled()
+            begun = False
+            while (block := await self._queue.get()) is not None:
+                await self._play_block(block, audience, rest=not begun)
+                begun = True
+
+    async def _read_ahead(self) -> None:
+        while (block := await asyncio.to_thread(next, self._blocks, None)) is not None:
+            await self._queue.put(block)
+        await self._queue.put(None)
+
+    async def _play_block(self, block: Block, audience: Audience, rest: bool) -> None:
+        start = 0
+        while start < len(block.events):
+            if self._hold and not audience.present:
+                await audience.settled()
+                rest = True
+            if rest:
+                self._pace.rest(block, start)
+                rest = False
+            stop = min(start + _SLICE_EVENTS, len(block.events))
+            end = self._pace.due(block, start, stop)
+            if end == start:
+                await asyncio.sleep(_NAP_S)
+                continue
+            await audience.deliver(block, start, end, self._topics)
+            self.played += end - start
+            start = end
+            await asyncio.sleep(0)  # pings, subscriptions and closes have their turn
+
+
+async def play_frames(frames: Sequence[bytes], audience: Audience) -> None:
+    """Send frames as they are to everyone subscribed to anything, as fast as they are taken."""
+    for number, frame in enumerate(frames):
+        if not audience.present:
+            await audience.settled()
+        await audience.deliver_frame(frame)
+        if number % 64 == 0:
+            await asyncio.sleep(0)
