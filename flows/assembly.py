@@ -1,0 +1,227 @@
+"""One run put together: a feed, the rules, the files it writes, and who looks after them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from bytewax.dataflow import Dataflow
+
+from flows.errors import OrderflowError
+from flows.feeds.capture import CaptureFeed
+from flows.feeds.feed_state import FeedState, Outage
+from flows.feeds.polygon import PolygonFeed
+from flows.feeds.tape import TapeFeed
+from flows.history import COVERED, PRINTS, REJECTS, History, Totals, new_run
+from flows.lines import (
+    RunLine,
+    alert_line,
+    coverage_line,
+    eligibility_line,
+    event_line,
+    reject_line,
+)
+from flows.orderflow import Outputs, build, rules_of
+from flows.places import ALERTS
+from flows.settings import Settings
+from operators.records import Alert, Coverage, Ledger, Reject
+from sinks.iso import iso_utc
+from sinks.jsonl import JsonlSink
+from sinks.status import StatusSink
+from sinks.status import Totals as Counts
+
+STATUS = "status.json"
+Feed = PolygonFeed | TapeFeed | CaptureFeed
+FEED_NAMES = {"polygon": "live", "tape": "replay", "sample": "sample"}
+
+
+def _alert_id(alert: Alert) -> str:
+    return alert.alert_id
+
+
+@dataclass(slots=True)
+class Assembly:
+    """A run, ready to go. `feed.stop` ends it cleanly."""
+
+    root: Path
+    feed: Feed
+    flow: Dataflow
+    history: History
+    status: StatusSink
+
+    @property
+    def counts(self) -> Counts:
+        """What passed so far."""
+        return self.status.totals
+
+    def stop_on_signals(self) -> Callable[[], int | None]:
+        """End cleanly on SIGTERM and SIGINT.
+
+        Returns:
+            What tells which signal came, and gives the handlers back.
+        """
+        seen: list[int] = []
+
+        def stop(number: int, _: FrameType | None) -> None:
+            seen.append(number)
+            self.feed.stop.set()
+
+        if threading.current_thread() is not threading.main_thread():
+            return lambda: None
+        before = {n: signal.signal(n, stop) for n in (signal.SIGTERM, signal.SIGINT)}
+
+        def restore() -> int | None:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+            return seen[0] if seen else None
+
+        return restore
+
+
+class LiveLines:
+    """The lines beside the alerts that tell a silent market from a dead pipeline."""
+
+    def __init__(self, period_s: float) -> None:
+        self._period_s = period_s
+        self._sink: JsonlSink[Any] | None = None
+        self._state: FeedState | None = None
+        self._counts: Callable[[], Counts] = dict
+
+    def begin(self, sink: JsonlSink[Any], state: FeedState, counts: Callable[[], Counts]) -> None:
+        """Know where to write and what to say; the lines begin when the sink is open."""
+        self._sink, self._state, self._counts = sink, state, counts
+        if self._period_s > 0:
+            threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
+
+    def _beat(self) -> None:
+        while self._state is None or self._state.condition != "closed":
+            time.sleep(self._period_s)
+            self._say("heartbeat", keep=False)
+
+    def blind(self, outage: Outage) -> None:
+        """Say that from now on silence means nothing."""
+        self._say("feed_blind", cause=outage.cause, since_utc=iso_utc(outage.since_ns))
+
+    def restored(self, outage: Outage) -> None:
+        """Say that silence means something again."""
+        self._say("feed_restored", cause=outage.cause, since_utc=iso_utc(outage.since_ns))
+
+    def _say(self, event: str, *, keep: bool = True, **fields: object) -> None:
+        if self._sink is None or self._state is None:
+            return
+        condition = self._state.condition
+        said = {
+            "feed": "blind" if condition == "connecting" else condition,
+            "lag_ms": lag_ms(self._counts()),
+            "suspended": [],
+            "queue_frames": self._state.queue_frames,
+            **fields,
+        }
+        self._sink.event(lambda emitted_ns: event_line(event, emitted_ns, said), keep=keep)
+
+
+def lag_ms(counts: Counts) -> float | None:
+    """Return receipt minus event time of the newest trade, None before there is one."""
+    latest = counts.get("latest", {})
+    if not latest.get("received_ns"):
+        return None
+    return (latest["received_ns"] - latest["event_ns"]) / 1e6
+
+
+def totals(counts: Counts) -> Totals:
+    """Return the counts as the row of `runs` has them."""
+    return Totals(
+        events=sum(counts.get("ticks", {}).values()),
+        alerts=sum(counts.get("alerts", {}).values()),
+        verdicts=dict(counts.get("verdicts", {})),
+        rejects=dict(counts.get("rejects", {})),
+    )
+
+
+def assemble(
+    root: Path, feed: Feed, kind: str, settings: Settings, live: LiveLines | None
+) -> Assembly:
+    """Put a run together that writes below `root`.
+
+    Args:
+        root: Folder of its files; made if missing.
+        feed: Where ticks come from.
+        kind: `polygon`, `tape` or `sample`.
+        settings: Checked settings.
+        live: Writer of heartbeats, for the live feed.
+
+    Raises:
+        OrderflowError: the folder cannot be written.
+    """
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OrderflowError(
+            f"{root} cannot be made ({error.strerror}): set ORDER_FLOW_DATA_DIR to a folder that "
+            "can be written."
+        ) from None
+    tapes = () if isinstance(feed, PolygonFeed) else feed.tape.paths
+    run = new_run(FEED_NAMES[kind], settings.public(), tapes)
+    status = StatusSink(root / STATUS)
+    history = History(root, run, lambda: totals(status.totals))
+    is_live = kind == "polygon"
+    keeper = history.keeper
+    alerts: JsonlSink[Alert] = JsonlSink(
+        root / ALERTS,
+        alert_line,
+        _alert_id,
+        rotate=is_live,
+        sync_each_batch=is_live,
+        follower=keeper,
+    )
+    rejects: JsonlSink[Reject] = JsonlSink(
+        root / REJECTS, reject_line, sync_each_batch=False, follower=keeper
+    )
+    coverage: JsonlSink[Coverage] = JsonlSink(
+        root / COVERED, coverage_line, sync_each_batch=False, follower=keeper
+    )
+    state = feed.state if isinstance(feed, PolygonFeed) else None
+    status.describe = _describer(run, history, state)
+    if live is not None and state is not None:
+        live.begin(alerts, state, lambda: status.totals)
+    eligibility: JsonlSink[Ledger] = JsonlSink(
+        root / PRINTS, eligibility_line, sync_each_batch=False, follower=keeper
+    )
+    outputs = Outputs(alerts, history.sink(), rejects, coverage, eligibility, status)
+    flow = build(feed, rules_of(settings, FEED_NAMES[kind]), outputs)
+    return Assembly(root, feed, flow, history, status)
+
+
+def _describer(
+    run: RunLine, history: History, state: FeedState | None
+) -> Callable[[Counts], dict[str, Any]]:
+    def describe(counts: Counts) -> dict[str, Any]:
+        latest = counts.get("latest", {}).get("event_ns")
+        return {
+            "run_id": run.run_id,
+            "pid": os.getpid(),
+            "written_utc": iso_utc(time.time_ns()),
+            "started_utc": run.started_utc,
+            "feed": run.feed,
+            "feed_state": state.public() if state is not None else None,
+            "last_event_utc": iso_utc(latest) if latest else None,
+            "lag_ms": lag_ms(counts),
+            "queue_frames": state.queue_frames if state is not None else 0,
+            "ticks": counts.get("ticks", {}),
+            "alerts": counts.get("alerts", {}),
+            "verdicts": counts.get("verdicts", {}),
+            "rejects": counts.get("rejects", {}),
+            "suspended": [],
+            "history_behind": history.state.behind,
+            "history_held_by": history.state.held_by,
+            "versions": run.versions,
+        }
+
+    return describe

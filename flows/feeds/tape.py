@@ -1,0 +1,238 @@
+"""The tape feed: files as a Bytewax source, as fast as the flow takes them or at `speed`.
+
+A thread reads ahead, because DuckDB and the kernels leave the GIL alone: reading one slice and
+working on the one before it take place at the same time.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+import numpy as np
+from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
+
+from flows.feeds.tape_files import TapeError, TapeSet
+from flows.feeds.tape_reader import BEGINNING, Place, TapeReader
+from operators.state import StateVersionError
+from operators.ticks import TRADE, Ticks
+
+BATCH = 65_536
+VERSION = 1
+_END = None
+
+
+class TapeState(NamedTuple):
+    """Where to go on.
+
+    A slice's first event time, how many ticks from there on are out, and how many trades each
+    symbol had before it.
+    """
+
+    version: int
+    fingerprint: str
+    start_ns: int
+    ticks_out: int
+    rows: dict[str, int]
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a replay has come, for whoever shows it."""
+
+    rows: int
+    ticks: int = 0
+    first_ns: int = 0
+    last_ns: int = 0
+
+
+class _ReadAhead:
+    """Slices, read by a thread of its own; an error there is raised here."""
+
+    def __init__(self, reader: TapeReader, place: Place) -> None:
+        self._slices: queue.Queue[tuple[Place, Ticks] | Exception | None] = queue.Queue(2)
+        self._closed = threading.Event()
+        self._thread = threading.Thread(
+            target=self._work, args=(reader.read(place),), name="tape", daemon=True
+        )
+        self._thread.start()
+
+    def _work(self, slices: Iterator[tuple[Place, Ticks]]) -> None:
+        try:
+            for item in slices:
+                self._put(item)
+                if self._closed.is_set():
+                    return
+            self._put(_END)
+        except TapeError as error:
+            self._put(error)
+
+    def _put(self, item: tuple[Place, Ticks] | Exception | None) -> None:
+        while not self._closed.is_set():
+            try:
+                self._slices.put(item, timeout=0.2)
+                return
+            except queue.Full:
+                continue
+
+    def next(self) -> tuple[Place, Ticks] | None:
+        """Return the next slice, or None at the end of the tape.
+
+        Raises:
+            TapeError: the reader failed.
+        """
+        item = self._slices.get()
+        if isinstance(item, Exception):
+            raise item
+        return item
+
+    def close(self) -> None:
+        """Stop reading."""
+        self._closed.set()
+        self._thread.join()
+
+
+class _TapePartition(StatefulSourcePartition[Ticks, TapeState]):
+    def __init__(self, feed: TapeFeed, resume: TapeState | None) -> None:
+        self._feed = feed
+        reader = TapeReader(feed.tape, feed.symbols, feed.stated_side)
+        place, self._skip = Place(BEGINNING, {}), 0  # ticks that are out already
+        if resume is not None:
+            place, self._skip = _resume_at(resume, feed.tape)
+        self._place, self._out, self._trades_out = place, 0, 0
+        self._ahead = _ReadAhead(reader, place)
+        self._slice: Ticks | None = None
+        self._pace: tuple[float, int] | None = None  # wall clock and event time of the first tick
+        self._awake: datetime | None = None
+
+    def next_batch(self) -> list[Ticks]:
+        if self._feed.stop.is_set():
+            raise StopIteration
+        if self._slice is None or self._out >= len(self._slice):
+            item = self._ahead.next()
+            if item is None:
+                raise StopIteration
+            return self._begin(*item)
+        end = min(self._out + self._feed.batch, len(self._slice))
+        if self._feed.speed is not None:
+            end = self._due(self._slice, end, self._feed.speed)
+        chunk = self._part(self._slice, end)
+        self._note(chunk)
+        return [chunk] if len(chunk) else []
+
+    def _begin(self, place: Place, ticks: Ticks) -> list[Ticks]:
+        """Begin a slice, behind what a run before this one has taken of it."""
+        self._place, self._slice = place, ticks
+        self._out = min(self._skip, len(ticks))
+        self._skip -= self._out
+        self._trades_out = int(np.count_nonzero(ticks.ticks["kind"][: self._out] == TRADE))
+        if self._out:
+            ticks.rejects, ticks.rejected = [], {}
+        return [ticks] if ticks.rejects and not len(ticks) else []
+
+    def _part(self, ticks: Ticks, end: int) -> Ticks:
+        """Take the ticks up to `end`; what was rejected goes with the first of a slice."""
+        part = ticks.ticks[self._out : end]
+        trades = self._trades_out + int(np.count_nonzero(part["kind"] == TRADE))
+        chunk = Ticks(
+            ticks.names, part, ticks.details[self._trades_out : trades], ticks.texts, ticks.venues
+        )
+        if self._out == 0 and end:
+            chunk.rejects, chunk.rejected = ticks.rejects, ticks.rejected
+        self._out, self._trades_out = end, trades
+        return chunk
+
+    def _due(self, ticks: Ticks, end: int, speed: float) -> int:
+        """Return the end of what is due by now, and set when to look again."""
+        times = ticks.ticks["ts_ns"]
+        if self._pace is None:
+            self._pace = time.monotonic(), int(times[self._out])
+        started, first_ns = self._pace
+        now_ns = first_ns + int((time.monotonic() - started) * 1e9 * speed)
+        due = self._out + int(np.searchsorted(times[self._out : end], now_ns, side="right"))
+        self._awake = None
+        if due == self._out:
+            wait = (int(times[due]) - now_ns) / 1e9 / speed
+            self._awake = datetime.now(UTC) + timedelta(seconds=min(wait, 0.2))
+        return due
+
+    def _note(self, chunk: Ticks) -> None:
+        progress = self._feed.progress
+        if len(chunk):
+            progress.first_ns = progress.first_ns or int(chunk.ticks[0]["ts_ns"])
+            progress.last_ns = int(chunk.ticks[-1]["ts_ns"])
+        progress.ticks += len(chunk)
+
+    def next_awake(self) -> datetime | None:
+        return self._awake
+
+    def snapshot(self) -> TapeState:
+        return TapeState(
+            VERSION,
+            self._feed.tape.fingerprint,
+            self._place.start_ns,
+            self._out + self._skip,
+            self._place.rows,
+        )
+
+    def close(self) -> None:
+        self._ahead.close()
+
+
+def _resume_at(resume: TapeState, tape: TapeSet) -> tuple[Place, int]:
+    if resume.version != VERSION:
+        raise StateVersionError(
+            f"the recovery store was written by version {resume.version} of the tape feed, "
+            f"this is version {VERSION}: start with a new recovery folder"
+        )
+    if resume.fingerprint != tape.fingerprint:
+        raise TapeError(
+            "the recovery store belongs to another tape: name the same files, or a new folder"
+        )
+    return Place(resume.start_ns, resume.rows), resume.ticks_out
+
+
+class TapeFeed(FixedPartitionedSource[Any, TapeState]):
+    """Replay tape files in event order.
+
+    Args:
+        tape: The files, opened.
+        symbols: Only these, or empty: every symbol the tape holds.
+        speed: Multiple of tape time, or None: as fast as the flow takes it.
+        batch: Most ticks a chunk.
+        stated_side: The tape's `side` is the feed's own statement.
+
+    Raises:
+        TapeError: at build or in mid run, a file cannot be read.
+    """
+
+    def __init__(
+        self,
+        tape: TapeSet,
+        symbols: tuple[str, ...] = (),
+        speed: float | None = None,
+        batch: int = BATCH,
+        stated_side: bool = False,
+    ) -> None:
+        self.tape = tape
+        self.symbols = symbols
+        self.speed = speed
+        self.batch = batch
+        self.stated_side = stated_side
+        self.progress = Progress(tape.rows)
+        self.stop = threading.Event()
+
+    def list_parts(self) -> list[str]:
+        """Name the one partition: a tape is one stream."""
+        return ["tape"]
+
+    def build_part(
+        self, step_id: str, for_part: str, resume_state: TapeState | None
+    ) -> _TapePartition:
+        """Start reading, or go on where the state says."""
+        return _TapePartition(self, resume_state)

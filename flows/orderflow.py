@@ -1,0 +1,196 @@
+"""The dataflow, from the feed to the bot: `python -m bytewax.run flows.orderflow`.
+
+It has two halves. The hot one moves columns, thousands of ticks an item, keyed by symbol shard:
+the market is a firehose, and a Python object a tick would cost more than all rules together.
+The cool one moves records, a few a minute, keyed by symbol: there an item may be anything that
+is easy to read. The seam is `fired`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import bytewax.operators as op
+import numpy as np
+from bytewax.dataflow import Dataflow, Stream, operator
+from bytewax.inputs import Source
+from bytewax.operators import KeyedStream
+from bytewax.outputs import Sink
+
+from flows.settings import Settings
+from operators.aggressor import SIDE_RULES, SideRules, aggressor
+from operators.decode import decode
+from operators.eligibility import EligibilityRules, eligibility
+from operators.exit_signal import AlertRules, alerts
+from operators.firings import fired
+from operators.large_orders import ParentRules, large_orders
+from operators.ledger import ledger
+from operators.nbbo import Prints, nbbo
+from operators.records import Alert
+from operators.red_burst import BurstRules, red_burst
+from operators.rolling_volume import rolling_volume
+from operators.sessions import Sessions, parse_sessions
+from operators.ticks import MICRO, QUOTE, TRADE, Ticks, by_shard
+from operators.verdicts import VERDICTS
+from sinks.opening import Opening
+
+Counts = Mapping[str, Mapping[str, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The rules of every operator, as the settings have them."""
+
+    sessions: Sessions
+    eligibility: EligibilityRules
+    side: SideRules
+    parents: ParentRules
+    bursts: BurstRules
+    alerts: AlertRules
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """Where the streams end; each takes `(symbol, record)`, `status` takes counts."""
+
+    alerts: Sink[Any]
+    history: Sink[Any]
+    rejects: Sink[Any]
+    coverage: Sink[Any]
+    eligibility: Sink[Any]
+    status: Sink[Any]
+
+
+def rules_of(settings: Settings, feed: str) -> Rules:
+    """Turn settings into the units the operators count in.
+
+    Args:
+        settings: Checked settings.
+        feed: What alerts name as their feed: `live`, `replay` or `sample`.
+    """
+    sessions = parse_sessions(settings.sessions)
+    window_ms = settings.alert_window_seconds * 1000
+    return Rules(
+        sessions,
+        EligibilityRules(sessions, settings.late_print_ms),
+        SideRules(SIDE_RULES[settings.side_rule], settings.quote_max_age_seconds * 1000),
+        ParentRules(settings.parent_gap_ms, settings.large_order_size * MICRO),
+        BurstRules(
+            settings.volume_spike_threshold,
+            settings.red_burst_threshold,
+            settings.sell_share,
+            settings.min_burst_volume * MICRO,
+            window_ms,
+        ),
+        AlertRules(
+            feed,
+            settings.detection_mode,
+            float(settings.large_order_size),
+            settings.volume_spike_threshold,
+            settings.red_burst_threshold,
+            settings.exit_sellers,
+            window_ms,
+        ),
+    )
+
+
+def build(feed: Source[Any], rules: Rules, outputs: Outputs) -> Dataflow:
+    """Wire a feed through the rules to the outputs.
+
+    Args:
+        feed: Frames of a socket or ticks of a tape, and what was not seen.
+        rules: Of every operator.
+        outputs: Where each stream ends.
+
+    Returns:
+        The dataflow. Step ids are permanent: renaming one forgets its saved state.
+    """
+    graph = Dataflow("orderflow")
+
+    tape = op.input("feed", graph, feed)
+    seen = decode("decode", tape)  # Ticks of all symbols, and what was rejected or missed
+
+    chunks = by_shard("shards", seen.ticks)  # ("3", Ticks)
+    prints = nbbo("nbbo", chunks)  # ("3", Prints)
+    judged = eligibility("eligibility", prints, rules.eligibility)
+    signed = aggressor("aggressor", judged, rules.side)
+    rolled = rolling_volume("rolling_volume", signed)
+    parents = large_orders("large_orders", rolled, rules.parents)
+    bursts = red_burst("red_burst", parents, rules.bursts)
+
+    firings = fired("fired", bursts, rules.sessions)  # ("AAPL", Firing)
+    said = alerts("exit_signal", firings, rules.alerts)  # ("AAPL", Alert)
+
+    opening = op.input("opening", graph, Opening())  # opens the sinks of a quiet morning
+    log = op.merge("log", opening, said)
+    op.output("jsonl", log, outputs.alerts)
+    op.output("history", log, outputs.history)
+    op.output("rejects", seen.rejects, outputs.rejects)
+    op.output("coverage", seen.coverage, outputs.coverage)
+    op.output("prints", ledger("ledger", judged), outputs.eligibility)
+    counts = op.merge("counts", opening, tally("tally", seen.ticks, judged, said))
+    op.output("status", counts, outputs.status)
+    return graph
+
+
+@operator
+def tally(
+    step_id: str, ticks: Stream[Ticks], judged: KeyedStream[Prints], said: KeyedStream[Alert]
+) -> KeyedStream[Counts]:
+    """Count what passes: ticks, rejects, verdicts and alerts.
+
+    Args:
+        step_id: Name of the step.
+        ticks: Chunks as decoded.
+        judged: Prints with verdicts.
+        said: Alerts.
+
+    Returns:
+        `("", {group: {name: count}})`, to be added up.
+    """
+    return op.merge(
+        "merge",
+        op.map("ticks", ticks, _count_ticks),
+        op.map("verdicts", judged, _count_verdicts),
+        op.map("alerts", said, _count_alert),
+    )
+
+
+def _count_ticks(chunk: Ticks) -> tuple[str, Counts]:
+    kinds = np.bincount(chunk.ticks["kind"], minlength=2)
+    counts: dict[str, dict[str, int]] = {
+        "ticks": {"trades": int(kinds[TRADE]), "quotes": int(kinds[QUOTE])}
+    }
+    if len(chunk.details):
+        received_ns = int(chunk.details[-1]["received_ns"])
+        event_ns = int(chunk.ticks["ts_ns"][chunk.ticks["kind"] == TRADE][-1])
+        counts["latest"] = {"event_ns": event_ns, "received_ns": received_ns}
+    if chunk.rejected:
+        rejects = counts["rejects"] = {}
+        for (_, code), n in chunk.rejected.items():
+            rejects[code] = rejects.get(code, 0) + n
+    return "", counts
+
+
+def _count_verdicts(keyed: tuple[str, Prints]) -> tuple[str, Counts]:
+    counts = np.bincount(keyed[1].verdict, minlength=len(VERDICTS))
+    return "", {"verdicts": {name: int(n) for name, n in zip(VERDICTS, counts, strict=False) if n}}
+
+
+def _count_alert(keyed: tuple[str, Alert]) -> tuple[str, Counts]:
+    alert = keyed[1]
+    return "", {
+        "alerts": {alert.alert_type: 1},
+        "severities": {alert.severity: 1},
+        "symbols": {alert.symbol: 1},
+    }
+
+
+def flow() -> Dataflow:
+    """Return the dataflow the environment asks for; `bytewax.run` calls this."""
+    from flows.run import dataflow
+    from flows.settings import from_process
+
+    return dataflow(from_process())

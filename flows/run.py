@@ -1,0 +1,269 @@
+"""Start a run, let it go to its end, and say what it did."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from bytewax.dataflow import Dataflow
+from bytewax.recovery import RecoveryConfig, init_db_dir
+from bytewax.run import cli_main
+
+from flows.assembly import Assembly, LiveLines, assemble
+from flows.errors import OrderflowError
+from flows.feeds import sample
+from flows.feeds.capture import CaptureFeed
+from flows.feeds.feed_state import Listeners
+from flows.feeds.polygon import PolygonFeed, polygon_feed
+from flows.feeds.tape import TapeFeed
+from flows.feeds.tape_files import expand, open_tapes
+from flows.places import live_folder
+from flows.progress import shown
+from flows.settings import Settings, resolve_feed, resolve_watch
+from flows.summary import Summary
+from flows.warm_up import warm_up
+from operators.state import StateVersionError
+from sinks.appendfile import LogError
+
+SWITCH_S = 0.0005
+
+SAMPLE_BANNER = """\
+No POLYGON_API_KEY is set, so this is the embedded sample tape: nothing here is the market.
+To go live, set POLYGON_API_KEY and ORDER_FLOW_POSITIONS_FILE (see .env.example), then run again.
+"""
+
+
+class TapeFiles(NamedTuple):
+    """The files of a replay, and whether its `side` column is the feed's own statement."""
+
+    paths: tuple[str, ...]
+    stated_side: bool = False
+
+
+class StoppedError(OrderflowError):
+    """The user stopped it; what was written so far is whole."""
+
+    exit_code = 130
+
+
+def say(text: str) -> None:
+    """Say something to the person, never among the data."""
+    sys.stderr.write(text)
+    sys.stderr.flush()
+
+
+def new_folder(parent: Path) -> Path:
+    """Return the folder of a new run, with a link `latest` beside it."""
+    parent.mkdir(parents=True, exist_ok=True)
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    folder = next(
+        path
+        for n in range(1, 1000)
+        if not (path := parent / (stamp if n == 1 else f"{stamp}-{n}")).exists()
+    )
+    folder.mkdir()
+    _link(parent, folder)
+    return folder
+
+
+def _link(parent: Path, folder: Path) -> None:
+    beside = parent / f".latest.{os.getpid()}"
+    beside.unlink(missing_ok=True)
+    beside.symlink_to(folder.name)
+    beside.replace(parent / "latest")
+
+
+def replay_folder(data_dir: Path, kind: str, out: Path | None, recovery: Path | None) -> Path:
+    """Return where a replay writes.
+
+    Raises:
+        OrderflowError: `out` holds something already and nothing is to be resumed.
+    """
+    if out is None and recovery is None:
+        return new_folder(data_dir / kind)
+    folder = out if out is not None else data_dir / kind / (recovery or Path()).absolute().name
+    if recovery is None and folder.exists() and any(folder.iterdir()):
+        raise OrderflowError(
+            f"{folder} is not empty: name a new folder, or the --recovery folder that resumes it."
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    if out is None:
+        _link(folder.parent, folder)
+    return folder
+
+
+def tape_feed(
+    settings: Settings, tapes: TapeFiles, kind: str, speed: float | None
+) -> TapeFeed | CaptureFeed:
+    """Open tapes as a feed: of the symbols the settings watch, or of all that was captured.
+
+    Raises:
+        TapeError: a file is no tape.
+    """
+    tape = open_tapes(expand(tapes.paths), lambda text: say(f"{text}\n"))
+    if tape.captures:
+        return CaptureFeed(tape, speed)
+    watch = resolve_watch(settings, "sample" if kind == "sample" else "tape")
+    symbols = settings.symbols if watch == "watchlist" else ()
+    return TapeFeed(tape, symbols, speed, stated_side=tapes.stated_side)
+
+
+def recovery_config(folder: Path | None) -> RecoveryConfig | None:
+    """Return the recovery store in `folder`, made if there is none."""
+    if folder is None:
+        return None
+    folder.mkdir(parents=True, exist_ok=True)
+    if not any(folder.glob("part-*.sqlite3")):
+        init_db_dir(folder, 1)
+    return RecoveryConfig(str(folder))
+
+
+def _run(run: Assembly, recovery: Path | None) -> int | None:
+    """Run to the end; return the signal that stopped it, if one did."""
+    restore = run.stop_on_signals()
+    how = "failed"
+    try:
+        cli_main(run.flow, recovery_config=recovery_config(recovery))
+        how = "finished"
+    except RuntimeError as error:
+        raise (_cause(error) or error) from None
+    finally:
+        number = restore()
+        run.history.finish("stopped" if number is not None and how == "finished" else how)
+    return number
+
+
+def _cause(error: BaseException) -> OrderflowError | None:
+    """Return the sentence for the user behind an error of the engine, if there is one."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, OrderflowError):
+            return seen
+        if isinstance(seen, StateVersionError | LogError):
+            return OrderflowError(str(seen))
+        seen = seen.__cause__ or seen.__context__
+    return None
+
+
+def replay(
+    settings: Settings,
+    tapes: TapeFiles,
+    out: Path | None = None,
+    speed: float | None = None,
+    recovery: Path | None = None,
+    progress: bool = False,
+) -> Summary:
+    """Replay tapes through the dataflow.
+
+    Args:
+        settings: Checked settings.
+        tapes: The files.
+        out: Write straight into this folder; None: a new one of the data folder.
+        speed: Multiple of tape time; None: as fast as possible.
+        recovery: Folder of the recovery store; None: keep none.
+        progress: Show a bar on stderr.
+
+    Raises:
+        TapeError: a file cannot be read.
+        OrderflowError: `out` is not empty.
+        StoppedError: a signal stopped it.
+    """
+    kind = "sample" if tapes.paths == sample_tape().paths else "tape"
+    feed = tape_feed(settings, tapes, kind, speed)
+    warm_up(say)
+    folder = "sample" if kind == "sample" else "replay"
+    root = replay_folder(settings.data_dir, folder, out, recovery)
+    run = assemble(root, feed, kind, settings, None)
+    started = time.perf_counter()
+    with shown(feed.progress, progress):
+        number = _run(run, recovery)
+    seconds = time.perf_counter() - started
+    if number == signal.SIGINT:
+        raise StoppedError(f"stopped; what was found so far is in {root}")
+    return summarise(run, seconds)
+
+
+def summarise(run: Assembly, seconds: float) -> Summary:
+    """Return what a finished replay did."""
+    counts = run.counts
+    ticks = sum(counts.get("ticks", {}).values())
+    progress = None if isinstance(run.feed, PolygonFeed) else run.feed.progress
+    return Summary(
+        out=str(run.root),
+        ticks=ticks,
+        seconds=seconds,
+        ticks_per_s=ticks / seconds if seconds else 0.0,
+        first_ns=progress.first_ns or None if progress else None,
+        last_ns=progress.last_ns or None if progress else None,
+        alerts=counts.get("alerts", {}),
+        severities=counts.get("severities", {}),
+        symbols=counts.get("symbols", {}),
+        verdicts=counts.get("verdicts", {}),
+        rejects=counts.get("rejects", {}),
+    )
+
+
+def sample_tape() -> TapeFiles:
+    """Return the embedded tape."""
+    return TapeFiles((str(sample.SAMPLE_TRADES), str(sample.SAMPLE_QUOTES)))
+
+
+def prepare(settings: Settings, raise_refusal: bool = True) -> Assembly:
+    """Put together the run the settings ask for, kernels compiled, nothing opened yet.
+
+    Args:
+        settings: Checked settings.
+        raise_refusal: A refused login raises inside the dataflow, for a runner that does not
+            look at the feed afterwards.
+    """
+    kind = resolve_feed(settings)
+    warm_up(say)
+    if kind == "polygon":
+        # The socket's thread wants the interpreter for microseconds, often: by default it could
+        # wait 5 ms for it each time the dataflow is at work.
+        sys.setswitchinterval(SWITCH_S)
+        lines = LiveLines(settings.heartbeat_seconds)
+        listeners = Listeners(lines.blind, lines.restored, lambda text: say(f"{text}\n"))
+        live = polygon_feed(settings, listeners, raise_refusal=raise_refusal)
+        return assemble(live_folder(settings.data_dir), live, kind, settings, lines)
+    if kind == "sample":
+        if settings.data_source == "auto":
+            say(SAMPLE_BANNER)
+        tapes, folder = sample_tape(), "sample"
+    else:
+        tapes, folder = TapeFiles(settings.tape), "replay"
+    feed = tape_feed(settings, tapes, kind, None)
+    return assemble(new_folder(settings.data_dir / folder), feed, kind, settings, None)
+
+
+def dataflow(settings: Settings) -> Dataflow:
+    """Return the dataflow of `prepare`, with clean stops on signals; for `bytewax.run`."""
+    run = prepare(settings)
+    run.stop_on_signals()
+    say(f"writing to {run.root}\n")
+    return run.flow
+
+
+def run_live(settings: Settings) -> int:
+    """Run what the settings ask for until it ends or is stopped; return the exit code.
+
+    Raises:
+        FeedRefusedError: the vendor does not let this key in.
+    """
+    run = prepare(settings, raise_refusal=False)
+    say(f"writing to {run.root}\n")
+    recovery = run.root / "recovery" if isinstance(run.feed, PolygonFeed) else None
+    _run(run, recovery)
+    if isinstance(run.feed, PolygonFeed) and run.feed.failure is not None:
+        raise run.feed.failure
+    return 0
+
+
+def paths_of(tapes: Sequence[Path]) -> tuple[str, ...]:
+    """Return paths as the reader takes them."""
+    return tuple(str(path) for path in tapes)

@@ -1,0 +1,53 @@
+"""Compile every kernel before the feed is opened, once a version: machine code is kept."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+import numpy as np
+
+from flows.feeds.tape_reader import lay_out
+from flows.places import cache_folder
+from operators import kernels
+from operators.aggressor import CLNV, Aggressor, SideRules
+from operators.eligibility import Eligibility, EligibilityRules
+from operators.large_orders import LargeOrders, ParentRules
+from operators.nbbo import Nbbo
+from operators.red_burst import BurstRules, RedBurst
+from operators.rolling_volume import RollingVolume
+from operators.sessions import Sessions
+from operators.ticks import DETAIL, GAP, ID_NUMBER, QUOTE, TICK, TRADE, Splitter, Ticks
+from operators.values import fill_values
+
+
+def warm_up(say: Callable[[str], object] = sys.stderr.write) -> None:
+    """Compile the kernels, or load them where they were compiled before.
+
+    Args:
+        say: Told when this will take a while.
+    """
+    if not kernels.use_cache(cache_folder() / "kernels"):
+        say("compiling kernels, first run only\n")
+    ticks = np.zeros(3, TICK)
+    ticks["kind"] = QUOTE, TRADE, GAP
+    ticks["ts_ns"] = 10**18
+    details = np.zeros(1, DETAIL)
+    details["id_kind"] = ID_NUMBER
+    ones, longs = np.ones(3), np.zeros(3, np.int64)
+    fill_values(ticks, ones, ones.copy())
+    lay_out(
+        np.array([1, 3]), 1, longs.astype(np.int32), longs, longs, ones, ones,
+        details, longs.copy(), ticks.copy(), ones.copy(), ones.copy(), details.copy(),
+    )  # fmt: skip
+    prints = Splitter().split(Ticks(["A"], ticks, details))[0][1]
+    nbbo = Nbbo()
+    judge = Eligibility(EligibilityRules(Sessions((), None), 1000))
+    signer = Aggressor(SideRules(CLNV, 60_000))
+    volume = RollingVolume()
+    orders = LargeOrders(ParentRules(10, 1))
+    bursts = RedBurst(BurstRules(3.0, 4.0, 0.6, 1, 1))
+    chunk = bursts(orders(volume(signer(judge(nbbo(prints))))))
+    # State that was saved is unpacked by kernels of its own.
+    Eligibility(EligibilityRules(Sessions((), None), 1000), judge.snapshot())(chunk)
+    RollingVolume(volume.snapshot())(chunk)

@@ -1,0 +1,1 @@
+"""Outputs of the dataflow: lines and rows. They know nothing of markets."""
