@@ -9,7 +9,7 @@ is easy to read. The seam is `fired`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import bytewax.operators as op
@@ -53,7 +53,10 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """Where the streams end; each takes `(symbol, record)`, `status` takes counts."""
+    """Where the streams end; each takes `(symbol, record)`, `status` takes counts.
+
+    `opening` opens the sinks of a quiet morning: they are built by their first item.
+    """
 
     alerts: Sink[Any]
     history: Sink[Any]
@@ -61,6 +64,7 @@ class Outputs:
     coverage: Sink[Any]
     eligibility: Sink[Any]
     status: Sink[Any]
+    opening: Source[Any] = field(default_factory=Opening)
 
 
 def rules_of(settings: Settings, feed: str) -> Rules:
@@ -123,7 +127,7 @@ def build(feed: Source[Any], rules: Rules, outputs: Outputs) -> Dataflow:
     firings = fired("fired", bursts, rules.sessions)  # ("AAPL", Firing)
     said = alerts("exit_signal", firings, rules.alerts)  # ("AAPL", Alert)
 
-    opening = op.input("opening", graph, Opening())  # opens the sinks of a quiet morning
+    opening = op.input("opening", graph, outputs.opening)
     log = op.merge("log", opening, said)
     op.output("jsonl", log, outputs.alerts)
     op.output("history", log, outputs.history)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import sys
@@ -14,7 +15,7 @@ from bytewax.dataflow import Dataflow
 from bytewax.recovery import RecoveryConfig, init_db_dir
 from bytewax.run import cli_main
 
-from flows.assembly import Assembly, LiveLines, assemble
+from flows.assembly import FEED_NAMES, Assembly, LiveLines, assemble
 from flows.errors import OrderflowError
 from flows.feeds import sample
 from flows.feeds.capture import CaptureFeed
@@ -22,6 +23,7 @@ from flows.feeds.feed_state import Listeners
 from flows.feeds.polygon import PolygonFeed, polygon_feed
 from flows.feeds.tape import TapeFeed
 from flows.feeds.tape_files import expand, open_tapes
+from flows.orderflow import Outputs, build, rules_of
 from flows.places import live_folder
 from flows.progress import shown
 from flows.settings import Settings, resolve_feed, resolve_watch
@@ -29,6 +31,7 @@ from flows.summary import Summary
 from flows.warm_up import warm_up
 from operators.state import StateVersionError
 from sinks.appendfile import LogError
+from sinks.elsewhere import SinkElsewhere, SourceElsewhere
 
 SWITCH_S = 0.0005
 
@@ -241,12 +244,33 @@ def prepare(settings: Settings, raise_refusal: bool = True) -> Assembly:
     return assemble(new_folder(settings.data_dir / folder), feed, kind, settings, None)
 
 
+def process_index(argv: Sequence[str]) -> int:
+    """Return which process of a cluster `bytewax.run` was told to be."""
+    for flag, value in itertools.pairwise(argv):
+        if flag in ("-i", "--process-id") and value.isdigit():
+            return int(value)
+    return 0
+
+
 def dataflow(settings: Settings) -> Dataflow:
-    """Return the dataflow of `prepare`, with clean stops on signals; for `bytewax.run`."""
+    """Return the dataflow of `prepare`, with clean stops on signals; for `bytewax.run`.
+
+    In a cluster the first process has the feed and the files, the others compute.
+    """
+    if process_index(sys.argv):
+        kind = resolve_feed(settings)
+        warm_up(say)
+        return build(SourceElsewhere(), rules_of(settings, FEED_NAMES[kind]), elsewhere())
     run = prepare(settings)
     run.stop_on_signals()
     say(f"writing to {run.root}\n")
     return run.flow
+
+
+def elsewhere() -> Outputs:
+    """Return outputs for a process that has none."""
+    sink = SinkElsewhere()
+    return Outputs(sink, sink, sink, sink, sink, sink, SourceElsewhere())
 
 
 def run_live(settings: Settings) -> int:

@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Annotated, Any, ClassVar
+from typing import Any
 
 import bytewax.operators as op
 import msgspec
@@ -33,7 +33,6 @@ from operators.ticks import (
     ID_TEXT,
     LATENESS_UNKNOWN,
     MS,
-    QUOTE,
     TICK,
     TRADE,
     Array,
@@ -42,80 +41,17 @@ from operators.ticks import (
 )
 from operators.values import CROSSED, GOOD, PROBLEMS, RejectLog, fill_values, trade_id
 from operators.verdicts import sale_class
-
-# Numbers of the wire are untrusted: what does not fit its column is a bad type, not a crash.
-Int64 = Annotated[int, msgspec.Meta(ge=-(2**62), le=2**62)]
-Int16 = Annotated[int, msgspec.Meta(ge=-1, le=2**15 - 1)]
+from operators.wire import NO_SIZE, TYPE_OF, CryptoTrade, Event
 
 # Known to the protocol and of no use to these rules: passed over, never a reject.
 UNUSED_EVENTS = frozenset(("status", "A", "AM", "LULD", "NOI", "FMV", "LV", "XA", "XAS", "XL2"))
 
 _SYMBOL = re.compile(r"[A-Za-z0-9][A-Za-z0-9./:_+$^=*-]{0,31}")
 _TAKER_SIDE: dict[tuple[int, ...], int] = {(1,): -1, (2,): 1}
-NO_SIZE = math.nan  # a trade without a size that can be read; JSON has no such number
 _MAX_LATENESS = 2**31 - 1
 _FAR_MS = 9_000_000_000_000  # year 2255: beyond it, nanoseconds would overflow
 
 
-class StockTrade(msgspec.Struct, tag_field="ev", tag="T", gc=False):
-    """A trade of a US stock. The first four fields have the same names in every event."""
-
-    kind: ClassVar[int] = TRADE
-    symbol: str = msgspec.field(name="sym")
-    t: Int64
-    first: float = msgspec.field(name="p")
-    second: float = msgspec.field(name="s", default=NO_SIZE)
-    exact: str | None = msgspec.field(name="ds", default=None)
-    i: str | int = ""
-    x: Int16 = 0
-    trf: Int16 = msgspec.field(name="trfi", default=0)
-    pt: Int64 | None = None
-    c: tuple[Int64, ...] | None = None
-
-
-class StockQuote(msgspec.Struct, tag_field="ev", tag="Q", gc=False):
-    """The NBBO of a US stock."""
-
-    kind: ClassVar[int] = QUOTE
-    symbol: str = msgspec.field(name="sym")
-    t: Int64
-    first: float = msgspec.field(name="bp", default=0.0)
-    second: float = msgspec.field(name="ap", default=0.0)
-
-
-class CryptoTrade(msgspec.Struct, tag_field="ev", tag="XT", gc=False):
-    """A trade of a pair; its condition states the taker: 1 seller, 2 buyer."""
-
-    kind: ClassVar[int] = TRADE
-    symbol: str = msgspec.field(name="pair")
-    t: Int64
-    first: float = msgspec.field(name="p")
-    second: float = msgspec.field(name="s")
-    i: str | int = ""
-    x: Int16 = 0
-    c: tuple[Int64, ...] | None = None
-    exact: ClassVar[None] = None
-    trf: ClassVar[int] = 0
-    pt: ClassVar[None] = None
-
-
-class CryptoQuote(msgspec.Struct, tag_field="ev", tag="XQ", gc=False):
-    """Top of book of a pair at one exchange."""
-
-    kind: ClassVar[int] = QUOTE
-    symbol: str = msgspec.field(name="pair")
-    t: Int64
-    first: float = msgspec.field(name="bp", default=0.0)
-    second: float = msgspec.field(name="ap", default=0.0)
-
-
-Event = StockTrade | StockQuote | CryptoTrade | CryptoQuote
-_TYPE_OF: dict[str, Any] = {
-    "T": StockTrade,
-    "Q": StockQuote,
-    "XT": CryptoTrade,
-    "XQ": CryptoQuote,
-}
 _symbol, _time, _first, _second = map(attrgetter, ("symbol", "t", "first", "second"))
 
 
@@ -245,12 +181,12 @@ class Decoder:
             return None
         named = fields.get("sym", fields.get("pair"))
         symbol = str(named) if valid_symbol(named) else ""
-        if not isinstance(kind, str) or kind not in _TYPE_OF:
+        if not isinstance(kind, str) or kind not in TYPE_OF:
             code = "missing_field" if "ev" not in fields else "unknown_event"
             self._rejects.add(symbol, code, item, received)
             return None
         try:
-            return msgspec.convert(_whole_floats_to_ints(fields), _TYPE_OF[kind])
+            return msgspec.convert(_whole_floats_to_ints(fields), TYPE_OF[kind])
         except msgspec.ValidationError as error:
             missing = "missing required field" in str(error)
             self._rejects.add(symbol, "missing_field" if missing else "bad_type", item, received)

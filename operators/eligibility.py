@@ -225,7 +225,8 @@ class Eligibility:
 
         Counting goes on from zero: the rows of a day add up.
         """
-        names = self._state.names
+        names = self._state.every_name()
+        self._keys.adopt(self._state.bind(names), self._newest())
         days = np.zeros(len(names), LEDGER)
         days["symbol"] = np.arange(len(names))
         for column in ("day", "counts"):

@@ -76,6 +76,10 @@ class SymbolRows:
                 restored.append((i, j))
         return restored
 
+    def every_name(self) -> list[str]:
+        """The symbols that have a row, then those whose saved row still waits."""
+        return [*self._names, *self._saved]
+
     def waiting(self) -> list[int]:
         """The saved rows whose symbol has not appeared, in the order a snapshot keeps them."""
         return list(self._saved.values())

@@ -248,7 +248,7 @@ class FileReader:
         if stated_side:
             if "side" not in have:
                 raise TapeError(f"{self.file.path} states no side: it has no column side")
-            optional["side"] = "coalesce(side, 0)::TINYINT AS stated_side"
+            optional["side"] = "coalesce(try_cast(side AS TINYINT), 0) AS stated_side"
         return chosen + [sql for column, sql in optional.items() if column in have]
 
     def _details(self, found: dict[str, Array], span: str, texts: dict[int, str]) -> Array:

@@ -234,7 +234,7 @@ def _flat_source(db: duckdb.DuckDBPyConnection, path: str) -> tuple[str, str]:
             return kind, (
                 f"read_csv({quoted(path)}, header = true, nullstr = '', types = {{{types}}})"
             )
-    kind = QUOTES if "bid_price" in header else TRADES
+    kind = max(_FLAT, key=lambda kind: len(header & set(_FLAT[kind])))
     missing = sorted(set(_FLAT[kind]) - header)
     raise TapeError(f"{path} is no {kind} flat file: it has no column {', '.join(missing)}")
 
@@ -258,7 +258,10 @@ def _open_file(db: duckdb.DuckDBPyConnection, path: str, say: Callable[[str], No
     if groups is None or not _in_order(groups):
         sequence = "feed_seq, " if "feed_seq" in columns else ""
         order = f"ts_ns, {sequence}file_row_number"
-        select = f"SELECT * FROM read_parquet({quoted(path)}, file_row_number = true)"
+        select = (
+            "SELECT * EXCLUDE (file_row_number)"
+            f" FROM read_parquet({quoted(path)}, file_row_number = true)"
+        )
         path = _sorted_copy(db, path, select, order, say)
         groups = _row_groups(db, path) or ()
     return TapeFile(path, kind, columns, groups)

@@ -101,6 +101,9 @@ def test_the_named_queries_say_what_they_answer() -> None:
         "latency_percentiles": (
             "Latency per run: milliseconds from the frame's receipt to the line's write."
         ),
+        "prints_by_verdict": (
+            "Prints of each symbol and day by what became of them: `counted` is what the rules saw."
+        ),
         "rejects_by_code": (
             "Rejected messages by code: counted in ended runs, and written "
             "(at most 10 a minute and code)."

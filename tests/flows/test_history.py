@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ from bytewax.testing import TestingSource, run_main
 
 from flows.errors import OrderflowError
 from flows.history import History, Totals, history_file, new_run, rebuild_history
-from flows.lines import alert_line
+from flows.lines import alert_line, eligibility_line
 from flows.rows import alert_row, coverage_row, reject_row, run_row
-from operators.records import Alert, Coverage, Reject
+from operators.records import Alert, Coverage, Ledger, Reject
+from sinks.appendlog import AppendLog
 from sinks.jsonl import JsonlSink
 from sinks.opening import Opening
 from sinks.tailer import Tailer, parse_lines
@@ -85,6 +87,17 @@ def test_rejects_and_coverage_have_their_rows(tmp_path: Path) -> None:
     ]
     assert ask(db, "select * from coverage") == [
         (FIRED + MS, 1, "*", FIRED, FIRED + MS, "disconnect", False, "R1")
+    ]
+
+
+def test_a_day_of_prints_has_its_row(tmp_path: Path) -> None:
+    write_runs(tmp_path, run("R1", FIRED - SECOND))
+    log = AppendLog(tmp_path / "eligibility.jsonl", eligibility_line, clock=lambda: FIRED)
+    log.write([Ledger("AAPL", "2026-11-20", {"counted": 7, "late": 2})])
+    log.close()
+    columns = "emitted_ns, seq, symbol, day, counted, late, block, run_id"
+    assert ask(catch_up(tmp_path), f"select {columns} from eligibility") == [
+        (FIRED, 1, "AAPL", date(2026, 11, 20), 7, 2, 0, "R1")
     ]
 
 
