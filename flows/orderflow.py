@@ -32,7 +32,7 @@ from operators.records import Alert
 from operators.red_burst import BurstRules, red_burst
 from operators.rolling_volume import rolling_volume
 from operators.sessions import Sessions, parse_sessions
-from operators.ticks import MICRO, QUOTE, TRADE, Ticks, by_shard
+from operators.ticks import GAP, MICRO, Ticks, by_shard
 from operators.verdicts import VERDICTS
 from sinks.opening import Opening
 
@@ -163,14 +163,13 @@ def tally(
 
 
 def _count_ticks(chunk: Ticks) -> tuple[str, Counts]:
-    kinds = np.bincount(chunk.ticks["kind"], minlength=2)
-    counts: dict[str, dict[str, int]] = {
-        "ticks": {"trades": int(kinds[TRADE]), "quotes": int(kinds[QUOTE])}
-    }
-    if len(chunk.details):
+    trades = len(chunk.details)
+    counts: dict[str, dict[str, int]] = {}
+    if len(chunk) and chunk.ticks[0]["kind"] != GAP:  # gap marks come in chunks of their own
+        counts["ticks"] = {"trades": trades, "quotes": len(chunk) - trades}
+    if trades:
         received_ns = int(chunk.details[-1]["received_ns"])
-        event_ns = int(chunk.ticks["ts_ns"][chunk.ticks["kind"] == TRADE][-1])
-        counts["latest"] = {"event_ns": event_ns, "received_ns": received_ns}
+        counts["latest"] = {"event_ns": int(chunk.ticks[-1]["ts_ns"]), "received_ns": received_ns}
     if chunk.rejected:
         rejects = counts["rejects"] = {}
         for (_, code), n in chunk.rejected.items():
