@@ -1,0 +1,86 @@
+"""Chunks of one feed, split by symbol shard."""
+
+from __future__ import annotations
+
+import bytewax.operators as op
+import numpy as np
+from bytewax.dataflow import Dataflow
+from bytewax.testing import TestingSink, TestingSource, run_main
+
+from operators.ticks import QUOTE, SHARDS, TRADE, Splitter, Ticks, by_shard, shard_of
+from tests.make import Tape, quote, trade
+
+# Their shards: A 3, B 1, IBM 7, MSFT 3.
+A, B, IBM, MSFT = "A", "B", "IBM", "MSFT"
+
+
+def shown(chunk: Ticks) -> list[tuple[str, int, int]]:
+    """Symbol, kind and price of each tick."""
+    return [(chunk.names[t["symbol"]], int(t["kind"]), int(t["price"])) for t in chunk.ticks]
+
+
+def test_a_symbol_has_the_same_shard_on_every_machine() -> None:
+    assert [shard_of(s) for s in (A, B, IBM, MSFT)] == [3, 1, 7, 3]
+    assert {shard_of(f"S{i}") for i in range(200)} == set(range(SHARDS))
+
+
+def test_ticks_go_to_the_shard_of_their_symbol_in_order() -> None:
+    chunk = Tape().ticks(
+        trade(0, 1.0, symbol=A),
+        trade(1, 2.0, symbol=B),
+        quote(2, 3.0, 4.0, A),
+        trade(3, 5.0, symbol=MSFT),
+    )
+    assert [(shard, shown(part)) for shard, part in Splitter().split(chunk)] == [
+        ("1", [(B, TRADE, 2_000_000)]),
+        ("3", [(A, TRADE, 1_000_000), (A, QUOTE, 3_000_000), (MSFT, TRADE, 5_000_000)]),
+    ]
+
+
+def test_details_follow_their_trades() -> None:
+    chunk = Tape().ticks(
+        trade(0, exchange=1, symbol=A),
+        quote(1, symbol=B),
+        trade(2, exchange=2, symbol=B),
+        trade(3, exchange=3, symbol=MSFT),
+    )
+    parts = Splitter().split(chunk)
+    assert [(shard, part.details["exchange"].tolist()) for shard, part in parts] == [
+        ("1", [2]),
+        ("3", [1, 3]),
+    ]
+
+
+def test_a_symbol_keeps_its_place_in_its_shard_when_others_appear_later() -> None:
+    tape, splitter = Tape(), Splitter()
+    ((_, first),) = splitter.split(tape.ticks(trade(0, symbol=MSFT)))
+    parts = dict(splitter.split(tape.ticks(trade(1, symbol=A), trade(2, symbol=MSFT))))
+    assert first.ticks["symbol"].tolist() == [0]
+    assert parts["3"].ticks["symbol"].tolist() == [1, 0]
+    assert parts["3"].names == [MSFT, A]
+    assert first.names is parts["3"].names
+
+
+def test_a_shard_without_ticks_gets_no_chunk() -> None:
+    tape, splitter = Tape([A, B, IBM]), Splitter()
+    assert [shard for shard, _ in splitter.split(tape.ticks(trade(0, symbol=IBM)))] == ["7"]
+    assert splitter.split(tape.ticks()) == []
+
+
+def test_any_number_of_symbols_comes_back_whole() -> None:
+    names = [f"S{i}" for i in range(500)]
+    order = np.random.default_rng(1).permutation(np.repeat(names, 3))
+    chunk = Tape().ticks(*[trade(i, 1 + i, symbol=str(name)) for i, name in enumerate(order)])
+    seen = [tick for _, part in Splitter().split(chunk) for tick in shown(part)]
+    assert sorted(seen, key=lambda tick: tick[2]) == shown(chunk)
+
+
+def test_the_step_keys_chunks_by_shard() -> None:
+    tape = Tape()
+    items = [tape.ticks(trade(0, symbol=A), trade(1, symbol=B)), tape.ticks(trade(2, symbol=A))]
+    out: list[tuple[str, Ticks]] = []
+    flow = Dataflow("test")
+    keyed = by_shard("shards", op.input("in", flow, TestingSource(items)))
+    op.output("out", keyed, TestingSink(out))
+    run_main(flow)
+    assert [(shard, len(chunk)) for shard, chunk in out] == [("1", 1), ("3", 1), ("3", 1)]
