@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from datetime import datetime, timedelta
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  # UTC throughout; aware sums are slower
 _MICROSECOND = timedelta(microseconds=1)
 
 
+@functools.lru_cache(maxsize=256)  # a batch of lines has one emission time
 def iso_utc(ns: int) -> str:
     """Return nanoseconds since the epoch as `2026-11-20T15:04:05.123000Z`, truncated to us."""
     return (_EPOCH + timedelta(microseconds=ns // 1000)).isoformat(timespec="microseconds") + "Z"

@@ -69,7 +69,7 @@ class _ReadAhead:
                 if self._closed.is_set():
                     return
             self._put(_END)
-        except TapeError as error:
+        except Exception as error:  # noqa: BLE001 - raised again where the flow waits for it
             self._put(error)
 
     def _put(self, item: tuple[Place, Ticks] | Exception | None) -> None:
@@ -101,7 +101,10 @@ class _TapePartition(StatefulSourcePartition[Ticks, TapeState]):
     def __init__(self, feed: TapeFeed, resume: TapeState | None) -> None:
         self._feed = feed
         reader = TapeReader(feed.tape, feed.symbols, feed.stated_side)
-        place, self._skip = Place(BEGINNING, {}), 0  # ticks that are out already
+        place, self._skip = (
+            Place(BEGINNING, [], np.empty(0, np.int64)),
+            0,
+        )  # ticks that are out already
         if resume is not None:
             place, self._skip = _resume_at(resume, feed.tape)
         self._place, self._out, self._trades_out = place, 0, 0
@@ -177,7 +180,7 @@ class _TapePartition(StatefulSourcePartition[Ticks, TapeState]):
             self._feed.tape.fingerprint,
             self._place.start_ns,
             self._out + self._skip,
-            self._place.rows,
+            self._place.counts(),
         )
 
     def close(self) -> None:
@@ -194,7 +197,8 @@ def _resume_at(resume: TapeState, tape: TapeSet) -> tuple[Place, int]:
         raise TapeError(
             "the recovery store belongs to another tape: name the same files, or a new folder"
         )
-    return Place(resume.start_ns, resume.rows), resume.ticks_out
+    rows = np.array([*resume.rows.values()], np.int64)
+    return Place(resume.start_ns, [*resume.rows], rows), resume.ticks_out
 
 
 class TapeFeed(FixedPartitionedSource[Any, TapeState]):

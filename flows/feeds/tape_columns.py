@@ -17,6 +17,9 @@ from operators.verdicts import sale_class
 
 ABSENT = -1
 NOT_NUMBERED_YET = -2
+NAN = "'nan'"
+PLACE = "try_cast(symbol AS symbol_place)"
+GROUPS_A_READ = 2  # row groups; a query costs as much as reading half a group does
 
 
 @dataclass(slots=True)
@@ -79,8 +82,9 @@ class Catalogue:
         self.db = connect()
         # A join must keep the file as its streamed side, or rows leave the order of the file.
         self.db.execute("SET disabled_optimizers = 'join_order,build_side_probe_side'")
-        self.db.execute("CREATE TEMP TABLE codes (named VARCHAR, code INTEGER)")
+        self.db.execute("CREATE TEMP TABLE symbols (named VARCHAR)")
         self.names: list[str] = []
+        self._codes = [NOT_NUMBERED_YET, ABSENT]  # by place in the enum; the last two from behind
         self.learns = not wanted
         if wanted:
             self.add_symbols(sorted(set(wanted)))
@@ -101,17 +105,21 @@ class Catalogue:
 
     def add_symbols(self, symbols: Sequence[str]) -> None:
         """Give each symbol its code."""
-        codes = []
         for symbol in symbols:
-            if valid_symbol(symbol):
-                codes.append(len(self.names))
+            good = valid_symbol(symbol)
+            self._codes.insert(len(self._codes) - 2, len(self.names) if good else ABSENT)
+            if good:
                 self.names.append(symbol)
-            else:
-                codes.append(ABSENT)
-        self.db.execute(
-            "INSERT INTO codes SELECT unnest(?::VARCHAR[]), unnest(?::INTEGER[])",
-            [list(symbols), codes],
-        )
+        # Parquet keeps a dictionary of symbols, and a cast looks each of its entries up once:
+        # a join would look up every row.
+        self.db.execute("INSERT INTO symbols SELECT unnest(?::VARCHAR[])", [list(symbols)])
+        self.db.execute("DROP TYPE IF EXISTS symbol_place")
+        self.db.execute("CREATE TYPE symbol_place AS ENUM (SELECT named FROM symbols)")
+
+    def codes(self, places: Array) -> Array:
+        """Return the codes of places in the enum; ABSENT and NOT_NUMBERED_YET stay."""
+        found: Array = np.array(self._codes, np.int32)[places]
+        return found
 
     def _learn_venues(self, files: Sequence[TapeFile]) -> None:
         """Number the exchanges where any file spells them as text."""
@@ -175,13 +183,14 @@ class FileReader:
         Raises:
             TapeError: the file turns out unreadable.
         """
-        rows = self.file.groups[self._group][2]
+        groups = self.file.groups[self._group : self._group + GROUPS_A_READ]
+        rows = sum(rows for _, _, rows in groups)
         span = f"file_row_number BETWEEN {self._row} AND {self._row + rows - 1}"
-        self._group += 1
+        self._group += len(groups)
         self._row += rows
-        found = self._fetch(span)
-        if self._catalogue.learns and bool((found["code"] == NOT_NUMBERED_YET).any()):
-            self._learn_symbols(span)
+        found = self._fetch(span) if self._catalogue.names or not self._catalogue.learns else {}
+        if not found or bool((found["code"] == NOT_NUMBERED_YET).any()):
+            self._learn_symbols(span, bool(found))
             found = self._fetch(span)
         texts: dict[int, str] = {}
         details = np.empty(0, DETAIL)
@@ -199,48 +208,54 @@ class FileReader:
         ).in_order()
 
     def _fetch(self, span: str) -> dict[str, Array]:
-        sql = f"SELECT {self._select} FROM {self._source()} WHERE {span}"
+        sql = f"SELECT {self._select} FROM {self._source()} WHERE {span}{self._wanted()}"
         result = self._catalogue.run(sql, self.file.path)
         try:
             found: dict[str, Any] = result.fetchnumpy()
         except duckdb.Error as error:
             raise TapeError(f"{self.file.path} cannot be read: {reason(error)}") from None
+        found["code"] = self._catalogue.codes(found["code"])
         return found
 
     def _source(self) -> str:
-        catalogue = self._catalogue
-        side = "LEFT" if catalogue.learns else "INNER"
-        source = f"{_table(self.file)} {side} JOIN codes ON symbol = named"
+        catalogue, source = self._catalogue, _table(self.file)
         if catalogue.venues and "exchange" in self.file.columns:
             source += " LEFT JOIN venues ON venue = coalesce(exchange::VARCHAR, '')"
         return source
 
-    def _learn_symbols(self, span: str) -> None:
-        sql = f"SELECT DISTINCT symbol FROM {self._source()} WHERE {span} AND code IS NULL"
+    def _wanted(self) -> str:
+        return "" if self._catalogue.learns else f" AND {PLACE} IS NOT NULL"
+
+    def _learn_symbols(self, span: str, some_are_known: bool) -> None:
+        new_ones = f" AND {PLACE} IS NULL" if some_are_known else ""
+        sql = f"SELECT DISTINCT symbol FROM {_table(self.file)} WHERE {span}{new_ones}"
         new = [row[0] for row in self._catalogue.run(sql, self.file.path).fetchall()]
         self._catalogue.add_symbols(sorted(symbol for symbol in new if symbol is not None))
 
     def _expressions(self, stated_side: bool) -> list[str]:
         have, trades = self.file.columns, self.file.kind == TRADES
-        code = "code"
+        code = f"enum_code({PLACE})::INTEGER"
         if self._catalogue.learns:
-            code = f"coalesce(code, if(symbol IS NULL, {ABSENT}, {NOT_NUMBERED_YET}))"
+            unknown = f"if(symbol IS NULL, {ABSENT}, {NOT_NUMBERED_YET})"
+            code = (
+                f"coalesce({code}, {NOT_NUMBERED_YET if 'symbol' in self.file.full else unknown})"
+            )
         first, second = ("price", "size") if trades else ("bid", "ask")
         chosen = [
             f"{code} AS code",
-            "coalesce(ts_ns, 0)::BIGINT AS ts_ns",
-            f"coalesce({first}, 'nan')::DOUBLE AS first",
-            f"coalesce({second}, 'nan')::DOUBLE AS second",
+            f"{self._given('ts_ns', '0')}::BIGINT AS ts_ns",
+            f"{self._given(first, NAN)}::DOUBLE AS first",
+            f"{self._given(second, NAN)}::DOUBLE AS second",
         ]
         if self._catalogue.numbered[self.file.path]:
             chosen.append("coalesce(feed_seq, 0)::BIGINT AS sequence")
         if not trades:
             return chosen
-        exchange = "number" if self._catalogue.venues else "coalesce(exchange, 0)"
+        exchange = "number" if self._catalogue.venues else self._given("exchange", "0")
         optional = {
             "conditions": "hash(conditions) AS conditions",
             "exchange": f"{exchange}::SMALLINT AS exchange",
-            "trf_id": "coalesce(trf_id, 0)::SMALLINT AS trf",
+            "trf_id": f"{self._given('trf_id', '0')}::SMALLINT AS trf",
             "participant_ns": f"coalesce(nullif(participant_ns, 0), {ABSENT})::BIGINT"
             " AS participant_ns",
             "id": f"coalesce({_plain_id(self.file)}, {ABSENT}) AS id",
@@ -250,6 +265,10 @@ class FileReader:
                 raise TapeError(f"{self.file.path} states no side: it has no column side")
             optional["side"] = "coalesce(try_cast(side AS TINYINT), 0) AS stated_side"
         return chosen + [sql for column, sql in optional.items() if column in have]
+
+    def _given(self, column: str, absent: str) -> str:
+        """Return the SQL of a column whose nulls, if it has any, are spelled `absent`."""
+        return column if column in self.file.full else f"coalesce({column}, {absent})"
 
     def _details(self, found: dict[str, Array], span: str, texts: dict[int, str]) -> Array:
         details = np.zeros(len(found["code"]), DETAIL)
@@ -285,7 +304,7 @@ class FileReader:
             return
         sql = (
             f"SELECT id::VARCHAR FROM {self._source()}"
-            f" WHERE {span} AND {_plain_id(self.file)} IS NULL"
+            f" WHERE {span}{self._wanted()} AND {_plain_id(self.file)} IS NULL"
         )
         found = self._catalogue.run(sql, self.file.path).fetchall()
         for row, (text,) in zip(rows, found, strict=True):

@@ -77,12 +77,17 @@ class TapeError(OrderflowError):
 
 @dataclass(frozen=True, slots=True)
 class TapeFile:
-    """One Parquet file in time order. `groups`: (first ts, last ts, rows) of its row groups."""
+    """One Parquet file in time order.
+
+    `groups`: (first ts, last ts, rows) of its row groups. `full`: columns that say they hold
+    no null, so that nobody has to ask for each row.
+    """
 
     path: str
     kind: str
     columns: dict[str, str]
     groups: tuple[tuple[int, int, int], ...]
+    full: frozenset[str] = frozenset()
 
     @property
     def rows(self) -> int:
@@ -110,6 +115,7 @@ def connect(memory_limit: str = "256MB") -> duckdb.DuckDBPyConnection:
     db = duckdb.connect()
     db.execute("SET threads = 1")
     db.execute(f"SET memory_limit = '{memory_limit}'")
+    db.execute("SET parquet_metadata_cache = true")  # a file is asked for group after group
     return db
 
 
@@ -192,6 +198,14 @@ def _row_groups(
     return tuple((int(low), int(high), rows) for _, rows, low, high in groups if rows)
 
 
+def _full_columns(db: duckdb.DuckDBPyConnection, path: str) -> frozenset[str]:
+    rows = db.execute(
+        f"SELECT path_in_schema FROM parquet_metadata({quoted(path)})"
+        " GROUP BY 1 HAVING bool_and(coalesce(stats_null_count, 1) = 0)"
+    ).fetchall()
+    return frozenset(name for (name,) in rows)
+
+
 def _in_order(groups: Sequence[tuple[int, int, int]]) -> bool:
     return all(a[1] <= b[0] for a, b in itertools.pairwise(groups))
 
@@ -264,7 +278,7 @@ def _open_file(db: duckdb.DuckDBPyConnection, path: str, say: Callable[[str], No
         )
         path = _sorted_copy(db, path, select, order, say)
         groups = _row_groups(db, path) or ()
-    return TapeFile(path, kind, columns, groups)
+    return TapeFile(path, kind, columns, groups, _full_columns(db, path))
 
 
 def open_tapes(paths: Sequence[str], say: Callable[[str], None] = lambda _: None) -> TapeSet:

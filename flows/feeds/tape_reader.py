@@ -91,7 +91,12 @@ class Place:
     """Where a slice begins: its first event time, and each symbol's trades before it."""
 
     start_ns: int
-    rows: dict[str, int]
+    names: list[str]
+    rows: Array
+
+    def counts(self) -> dict[str, int]:
+        """Return the trades of each symbol before the slice, by name."""
+        return dict(zip(self.names, self.rows.tolist(), strict=False))
 
 
 class _Open:
@@ -172,7 +177,7 @@ class TapeReader:
     def read(self, place: Place | None = None) -> Iterator[tuple[Place, Ticks]]:
         """Yield each slice, with the place where it begins; from `place` on, or from the start."""
         start_ns = place.start_ns if place is not None else BEGINNING
-        counted = dict(place.rows) if place is not None else {}
+        counted = place.counts() if place is not None else {}
         rows = np.empty(0, np.int64)
         files = [_Open(reader, start_ns) for reader in self._readers]
         while True:
@@ -180,7 +185,7 @@ class TapeReader:
             for cut_ns in self._cuts(files, until_ns):
                 parts = [(f.reader.file.kind, part) for f in files if (part := f.take(cut_ns))]
                 rows = self._grown(rows, counted)
-                here = Place(start_ns, self._counts(rows))
+                here = Place(start_ns, self.names, rows.copy())
                 if parts:
                     yield here, self._ticks(parts, rows)
                 start_ns = cut_ns
@@ -212,9 +217,6 @@ class TapeReader:
         known = max(len(rows) - 1, 0)
         fresh = [counted.get(name, 0) for name in names[known:]]
         return np.concatenate([rows[:known], np.array(fresh, np.int64), [0]])
-
-    def _counts(self, rows: Array) -> dict[str, int]:
-        return dict(zip(self._catalogue.names, rows.tolist(), strict=False))
 
     def _ticks(self, parts: list[tuple[str, Columns]], rows: Array) -> Ticks:
         """Lay out the parts, trades first, and leave out what the values rule out."""

@@ -140,7 +140,7 @@ def test_a_history_that_is_not_there_is_not_made(tmp_path: Path) -> None:
 def test_a_file_that_is_no_history_is_refused_with_the_way_out(tmp_path: Path) -> None:
     path = tmp_path / "alerts.duckdb"
     path.write_bytes(b"broken" * 5000)
-    with pytest.raises(OrderflowError, match="cannot be read .* rebuild-history"):
+    with pytest.raises(OrderflowError, match=r"cannot be read .* rebuild-history"):
         run_query(path, "select 1")
 
 
