@@ -225,7 +225,7 @@ def prepare(settings: Settings, raise_refusal: bool = True) -> Assembly:
             look at the feed afterwards.
     """
     kind = resolve_feed(settings)
-    warm_up(say)
+    warm_up(say, live=kind == "polygon")
     if kind == "polygon":
         # The socket's thread wants the interpreter for microseconds, often: by default it could
         # wait 5 ms for it each time the dataflow is at work.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import sys
+import time
 from collections.abc import Callable
 
 import numpy as np
@@ -16,18 +18,21 @@ from operators.large_orders import LargeOrders, ParentRules
 from operators.nbbo import Nbbo
 from operators.red_burst import BurstRules, RedBurst
 from operators.rolling_volume import RollingVolume
-from operators.sessions import Sessions
-from operators.ticks import DETAIL, GAP, ID_NUMBER, QUOTE, TICK, TRADE, Splitter, Ticks
+from operators.sessions import PHASES, Sessions, phase_name
+from operators.ticks import DETAIL, GAP, ID_NUMBER, MS, QUOTE, TICK, TRADE, Splitter, Ticks
 from operators.values import fill_values
 
 
-def warm_up(say: Callable[[str], object] = sys.stderr.write) -> None:
+def warm_up(say: Callable[[str], object] = sys.stderr.write, live: bool = False) -> None:
     """Compile the kernels, or load them where they were compiled before.
+
+    Whatever else would be slow the first time (the exchange calendar) is done here, too.
 
     Args:
         say: Told when this will take a while.
+        live: Small chunks, and alerts that must not wait.
     """
-    if not kernels.use_cache(cache_folder() / "kernels"):
+    if not kernels.use_cache(cache_folder() / "kernels", parallel=not live):
         say("compiling kernels, first run only\n")
     ticks = np.zeros(3, TICK)
     ticks["kind"] = QUOTE, TRADE, GAP
@@ -51,3 +56,8 @@ def warm_up(say: Callable[[str], object] = sys.stderr.write) -> None:
     # State that was saved is unpacked by kernels of its own.
     Eligibility(EligibilityRules(Sessions((), None), 1000), judge.snapshot())(chunk)
     RollingVolume(volume.snapshot())(chunk)
+    phase_name(Sessions(PHASES, None), time.time_ns() // MS)
+    if live:
+        # What is there by now stays: without this, each full collection walks all of it.
+        gc.collect()
+        gc.freeze()

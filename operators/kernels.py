@@ -25,8 +25,8 @@ _kernels: list[Any] = []
 
 
 def kernel(function: F) -> F:
-    """Compile `function` with numba on its first call, without the GIL and without checks."""
-    compiled: Any = numba.njit(nogil=True)(function)
+    """Compile `function` with numba on its first call, without checks."""
+    compiled: Any = numba.njit(function)
     _kernels.append(compiled)
     return compiled  # type: ignore[no-any-return]
 
@@ -41,14 +41,23 @@ def fingerprint() -> str:
     return digest.hexdigest()
 
 
-def use_cache(folder: Path) -> bool:
+def use_cache(folder: Path, parallel: bool = True) -> bool:
     """Keep machine code below `folder`, and return whether any is there for this version.
 
     A folder that cannot be written is no error: the kernels are then compiled at each start.
+
+    Args:
+        folder: Where machine code of all versions is kept.
+        parallel: Let other threads run Python beside a kernel. Right where chunks are large;
+            a live feed has dozens of tiny calls a batch, and each would queue for the
+            interpreter again behind the socket's thread. Decided before the first call.
     """
+    for compiled in _kernels:
+        if not _config.DISABLE_JIT:
+            compiled.targetoptions["nogil"] = parallel
     if _config.DISABLE_JIT:
         return True
-    here = folder / fingerprint()
+    here = folder / f"{fingerprint()}-{'parallel' if parallel else 'live'}"
     try:
         here.mkdir(parents=True, exist_ok=True)
     except OSError:

@@ -122,10 +122,10 @@ def test_a_quote_is_usable_at_exactly_its_greatest_age_in_whole_milliseconds() -
 
 
 def test_the_tick_rule_looks_through_equal_prices() -> None:
-    prices = (10.0, 10.0, 10.1, 10.1, 10.0, 10.0, 10.1)
+    prices = (10.0, 10.0, 10.1, 10.1, 10.1, 10.0, 10.0, 10.0, 10.1)
     got = signs(counted(*[trade(i, price) for i, price in enumerate(prices)]))
     none, up, down = (UNKNOWN, NONE), (BUY, TICK), (SELL, TICK)
-    assert got == [none, none, up, up, down, down, up]
+    assert got == [none, none, up, up, up, down, down, down, up]
 
 
 def test_what_the_feed_states_goes_before_every_quote() -> None:

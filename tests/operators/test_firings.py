@@ -147,3 +147,15 @@ def test_firings_come_in_print_order_and_name_their_symbols() -> None:
         ("X", ns(1)),
         ("Y", ns(2)),
     ]
+
+
+def test_a_burst_before_a_parent_leaves_before_it_and_a_buy_is_at_the_ask() -> None:
+    """The print that lifts the minute over the threshold may be a buy; it is then `at_ask`."""
+    tape = quoted(buy(0, 1), buy(10_000, 900), buy(10_011, 900))
+    tape += quoted(*[sell(WARM + 20 * i, 900) for i in range(5)], buy(WARM + 100, 600))
+    tape += quoted(sell(WARM + 200, 1_000))
+    said = [(f.ts_ns, f.burst > 0, f.parent is not None, f.side_evidence) for _, f in fired(*tape)]
+    assert said == [
+        (ns(WARM + 100), True, False, "at_ask"),
+        (ns(WARM + 200), False, True, "at_bid"),
+    ]

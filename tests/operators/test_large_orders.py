@@ -81,10 +81,11 @@ def test_inferred_unknown_and_uncounted_prints_neither_join_nor_break() -> None:
         P(1, 9_000, BUY, INSIDE),
         P(1, 9_000),
         behind(0, 9_000),
-        P(1, 9_000, BUY, verdict=BLOCK),
-        tick_sell(1, 9_999, quoted=True),
+        buy(1, 9_000, verdict=BLOCK),
+        sell(1, 9_000, verdict=BLOCK),
+        tick_sell(1, 10_000, quoted=True),
     ]
-    assert fired(sell(0, 5_000), *between, sell(2, 5_000)) == [(7, SELLER_WARNING, 10_000)]
+    assert fired(sell(0, 5_000), *between, sell(2, 5_000)) == [(8, SELLER_WARNING, 10_000)]
 
 
 def test_what_the_feed_states_is_certain() -> None:

@@ -105,7 +105,11 @@ def test_after_a_late_reopening_prints_behind_the_newest_start_the_windows() -> 
     """The reopening print came late, so all after it is behind the newest counted print."""
     rows = [sell(100_000, 7), P(50_000, verdict=BLOCK, resets=True)]
     rows += [behind(60_000, 2), behind(90_000, 3), behind(55_000, 4), sell(100_001, 1)]
-    assert rolled(*rows)[-1] == (10, 0, 1, 0)
+    assert rolled(*rows, sell(150_000, 1), sell(419_000, 1))[-3:] == [
+        (10, 0, 1, 0),
+        (2, 9, 2, 0),  # second 90 is s - 60
+        (1, 7, 1, 0),  # second 60 is s - 359; 55 has gone
+    ]
 
 
 @pytest.mark.parametrize(("ms", "warm"), [(359_999, 0), (360_000, 1)])
