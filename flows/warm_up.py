@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import sys
 import time
@@ -61,3 +62,4 @@ def warm_up(say: Callable[[str], object] = sys.stderr.write, live: bool = False)
         # What is there by now stays: without this, each full collection walks all of it.
         gc.collect()
         gc.freeze()
+        atexit.register(gc.unfreeze)  # or DuckDB complains of leaks as the program ends
