@@ -246,3 +246,12 @@ def test_a_price_is_shown_with_two_decimals_or_what_it_needs(price: float, text:
 )
 def test_a_size_is_shown_with_what_it_needs(size: float, text: str) -> None:
     assert shares(size) == text
+
+
+def test_an_escalation_alone_is_no_moment_to_signal() -> None:
+    """The cooldown has just ended and three sellers are in the window, but none fired first."""
+    tape = [seller(at, n) for n, at in enumerate((0, 1, 2, 119_000, 119_001, 119_002))]
+    found = alerts(*tape, seller(120_003, 5, SELLER_CRITICAL))
+    assert [a.ts_ns for a in found if a.alert_type == "exit_signal"] == [ns(2)]
+    again = alerts(*tape, seller(120_003, 6))
+    assert [a.ts_ns for a in again if a.alert_type == "exit_signal"] == [ns(2), ns(120_003)]

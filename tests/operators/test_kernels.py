@@ -38,11 +38,11 @@ def cache_of(folder: Path) -> list[str]:
 
 def test_the_cache_folder_is_named_by_the_sources_and_the_versions(tmp_path: Path) -> None:
     found, folder = cache_of(tmp_path)
-    assert (found, folder) == ("False", str(tmp_path / kernels.fingerprint()))
+    assert (found, folder) == ("False", str(tmp_path / f"{kernels.fingerprint()}-parallel"))
 
 
 def test_a_folder_with_machine_code_is_known(tmp_path: Path) -> None:
-    here = tmp_path / kernels.fingerprint()
+    here = tmp_path / f"{kernels.fingerprint()}-parallel"
     here.mkdir()
     (here / "kernel.nbi").touch()
     assert cache_of(tmp_path)[0] == "True"
