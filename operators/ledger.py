@@ -16,11 +16,13 @@ from operators.verdicts import VERDICTS
 
 def ledger_of(chunk: Prints) -> Iterator[tuple[str, Ledger]]:
     """Yield `(symbol, ledger)` for each day of a symbol that ended in this chunk."""
-    for row in chunk.ledger:
-        symbol = chunk.names[row["symbol"]]
-        day = date(1970, 1, 1) + timedelta(days=int(row["day"]))
-        prints = dict(zip(VERDICTS, row["counts"].tolist(), strict=True))
-        yield symbol, Ledger(symbol, day.isoformat(), prints)
+    if not len(chunk.ledger):
+        return
+    columns = (chunk.ledger[name].tolist() for name in ("symbol", "day", "counts"))
+    for code, days, counts in zip(*columns, strict=True):
+        day = date(1970, 1, 1) + timedelta(days=days)
+        prints = dict(zip(VERDICTS, counts, strict=True))
+        yield chunk.names[code], Ledger(chunk.names[code], day.isoformat(), prints)
 
 
 @operator

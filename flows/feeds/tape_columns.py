@@ -16,7 +16,6 @@ from operators.values import trade_id
 from operators.verdicts import sale_class
 
 ABSENT = -1
-NOT_NUMBERED_YET = -2
 NAN = "'nan'"
 PLACE = "try_cast(symbol AS symbol_place)"
 GROUPS_A_READ = 2  # row groups; a query costs as much as reading half a group does
@@ -84,7 +83,8 @@ class Catalogue:
         self.db.execute("SET disabled_optimizers = 'join_order,build_side_probe_side'")
         self.db.execute("CREATE TEMP TABLE symbols (named VARCHAR)")
         self.names: list[str] = []
-        self._codes = [NOT_NUMBERED_YET, ABSENT]  # by place in the enum; the last two from behind
+        self.known: set[str] = set()
+        self._codes = [ABSENT]  # by place in the enum; no place is the last one
         self.learns = not wanted
         if wanted:
             self.add_symbols(sorted(set(wanted)))
@@ -105,9 +105,12 @@ class Catalogue:
 
     def add_symbols(self, symbols: Sequence[str]) -> None:
         """Give each symbol its code."""
+        if not symbols:
+            return
+        self.known.update(symbols)
         for symbol in symbols:
             good = valid_symbol(symbol)
-            self._codes.insert(len(self._codes) - 2, len(self.names) if good else ABSENT)
+            self._codes.insert(len(self._codes) - 1, len(self.names) if good else ABSENT)
             if good:
                 self.names.append(symbol)
         # Parquet keeps a dictionary of symbols, and a cast looks each of its entries up once:
@@ -117,7 +120,7 @@ class Catalogue:
         self.db.execute("CREATE TYPE symbol_place AS ENUM (SELECT named FROM symbols)")
 
     def codes(self, places: Array) -> Array:
-        """Return the codes of places in the enum; ABSENT and NOT_NUMBERED_YET stay."""
+        """Return the codes of places in the enum; ABSENT stays."""
         found: Array = np.array(self._codes, np.int32)[places]
         return found
 
@@ -162,6 +165,7 @@ class FileReader:
         self._classes = _Classes()
         self._group = 0
         self._row = 0  # first row of the next group
+        self._learnt = False
         self._select = ", ".join(self._expressions(stated_side))
 
     @property
@@ -188,10 +192,9 @@ class FileReader:
         span = f"file_row_number BETWEEN {self._row} AND {self._row + rows - 1}"
         self._group += len(groups)
         self._row += rows
-        found = self._fetch(span) if self._catalogue.names or not self._catalogue.learns else {}
-        if not found or bool((found["code"] == NOT_NUMBERED_YET).any()):
-            self._learn_symbols(span, bool(found))
-            found = self._fetch(span)
+        if self._catalogue.learns and not self._learnt:
+            self._learn_symbols()
+        found = self._fetch(span)
         texts: dict[int, str] = {}
         details = np.empty(0, DETAIL)
         if self.file.kind == TRADES:
@@ -226,20 +229,25 @@ class FileReader:
     def _wanted(self) -> str:
         return "" if self._catalogue.learns else f" AND {PLACE} IS NOT NULL"
 
-    def _learn_symbols(self, span: str, some_are_known: bool) -> None:
-        new_ones = f" AND {PLACE} IS NULL" if some_are_known else ""
-        sql = f"SELECT DISTINCT symbol FROM {_table(self.file)} WHERE {span}{new_ones}"
-        new = [row[0] for row in self._catalogue.run(sql, self.file.path).fetchall()]
-        self._catalogue.add_symbols(sorted(symbol for symbol in new if symbol is not None))
+    def _learn_symbols(self) -> None:
+        """Give every symbol of the file its code, at its first group.
+
+        Symbols that trade rarely turn up for hours: learning them group by group would read
+        each of those groups twice.
+        """
+        self._learnt = True
+        catalogue = self._catalogue
+        catalogue.db.execute("SET threads = 2")  # the dataflow has nothing to do yet
+        sql = f"SELECT DISTINCT symbol FROM {_table(self.file)}"
+        found = {row[0] for row in catalogue.run(sql, self.file.path).fetchall()}
+        catalogue.db.execute("SET threads = 1")
+        catalogue.add_symbols(sorted(found - {None} - catalogue.known))
 
     def _expressions(self, stated_side: bool) -> list[str]:
         have, trades = self.file.columns, self.file.kind == TRADES
         code = f"enum_code({PLACE})::INTEGER"
         if self._catalogue.learns:
-            unknown = f"if(symbol IS NULL, {ABSENT}, {NOT_NUMBERED_YET})"
-            code = (
-                f"coalesce({code}, {NOT_NUMBERED_YET if 'symbol' in self.file.full else unknown})"
-            )
+            code = f"coalesce({code}, {ABSENT})"
         first, second = ("price", "size") if trades else ("bid", "ask")
         chosen = [
             f"{code} AS code",
