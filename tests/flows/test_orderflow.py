@@ -76,7 +76,7 @@ class Said(list[Any]):
 
 
 def flow_of(feed: Source[Any], said: Said, feed_name: str = "replay") -> Any:
-    sinks = {field.name: TestingSink[Any]([]) for field in fields(Outputs)}
+    sinks: dict[str, Any] = {field.name: TestingSink([]) for field in fields(Outputs)}
     sinks |= {"alerts": TestingSink(said), "opening": SourceElsewhere()}
     outputs = Outputs(**sinks)
     return build(feed, rules_of(SETTINGS, feed_name), outputs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import pytest
@@ -283,10 +284,11 @@ def test_an_empty_chunk_passes() -> None:
 
 @pytest.mark.parametrize("field", ["exchange", "trf", "symbol"])
 def test_one_id_at_many_venues_or_symbols_is_many_prints(field: str) -> None:
-    """Enough of them that some keys lie on each other's way in the table."""
-    tape = [
-        trade(0, trade_id=str(number), **{field: f"S{k}" if field == "symbol" else k})
-        for number in range(20)
-        for k in range(60)
-    ]
+    """Enough of them, of no pattern, that some keys lie on each other's way in the table."""
+    rng = random.Random(1)
+    tape = []
+    for number in rng.sample(range(10**14), 30):
+        for k in rng.sample(range(600 if field == "symbol" else 30_000), 200):
+            given: dict[str, Any] = {field: f"S{k}" if field == "symbol" else k}
+            tape.append(trade(0, trade_id=str(number), **given))
     assert set(verdicts(*tape)) == {"counted"}
