@@ -12,11 +12,9 @@ from bytewax.operators import KeyedStream
 from operators.aggressor import AT_QUOTE, BUY, INSIDE, STATED, TICK
 from operators.nbbo import Prints
 from operators.records import Firing, Parent
+from operators.red_burst import BASELINE_MINUTES
 from operators.sessions import Sessions, phase_name
 from operators.ticks import ID_MOCK_ROW, ID_ROW, ID_TEXT, MICRO, MS, Row
-
-BASELINE_MINUTES = 5
-
 
 Fields = dict[str, Any]
 
