@@ -19,6 +19,7 @@ from operators.large_orders import LargeOrders, ParentRules
 from operators.nbbo import Nbbo
 from operators.red_burst import BurstRules, RedBurst
 from operators.rolling_volume import RollingVolume
+from operators.scan import Scanner
 from operators.sessions import PHASES, Sessions, phase_name
 from operators.ticks import DETAIL, GAP, ID_NUMBER, MS, QUOTE, TICK, TRADE, Splitter, Ticks
 from operators.values import fill_values
@@ -43,9 +44,10 @@ def warm_up(say: Callable[[str], object] = sys.stderr.write, live: bool = False)
     ones, longs = np.ones(3), np.zeros(3, np.int64)
     fill_values(ticks, ones, ones.copy())
     lay_out(
-        np.array([1, 3]), 1, longs.astype(np.int32), longs, longs, ones, ones,
+        np.array([0, 1]), np.array([1, 3]), 1, longs.astype(np.int32), longs, longs, ones, ones,
         details, longs.copy(), ticks.copy(), ones.copy(), ones.copy(), details.copy(),
     )  # fmt: skip
+    Scanner(["A"])([b'[{"ev":"Q","sym":"A","t":1}]'], [0])
     prints = Splitter().split(Ticks(["A"], ticks, details))[0][1]
     nbbo = Nbbo()
     judge = Eligibility(EligibilityRules(Sessions((), None), 1000))

@@ -1,8 +1,9 @@
 """Frames of the vendor's feed to ticks.
 
-A frame is a JSON array of events. It is decoded typed, whole; one bad item makes that fail, and
-then the frame is decoded again item by item, so that each item is judged by itself and the
-good ones are kept.
+A frame is a JSON array of events. The usual form is read straight into columns
+(`operators.scan`). What is left is decoded typed, whole; one bad item makes that fail, and then
+the frame is decoded again item by item, so that each item is judged by itself and the good ones
+are kept.
 
     [{"ev":"T","sym":"AAPL","x":4,"i":"71675222901845","z":3,"p":263.1612,"s":0,"ds":"0.037000",
       "c":[37],"t":1789718400831,"pt":1789718400814,"q":337201,"trfi":202}]
@@ -25,6 +26,7 @@ from bytewax.dataflow import Stream, operator
 from bytewax.operators import KeyedStream
 
 from operators.records import Coverage, Reject
+from operators.scan import Scanned, Scanner
 from operators.ticks import (
     DETAIL,
     GAP,
@@ -84,6 +86,11 @@ class _Codes(dict[str, int]):
         self.names.append(symbol)
         return code
 
+    def catch_up(self) -> None:
+        """Take in the symbols that were learnt by scanning."""
+        for code in range(len(self), len(self.names)):
+            self[self.names[code]] = code
+
 
 class _Classes(dict[tuple[int, ...] | None, int]):
     """Sale conditions to class (low bits) and sweep flag (high bit), as met so far."""
@@ -121,6 +128,7 @@ class Decoder:
 
     def __init__(self) -> None:
         self._codes = _Codes()
+        self._scan = Scanner(self._codes.names)
         self._classes = _Classes()
         self._whole = msgspec.json.Decoder(list[Event])
         self._items = msgspec.json.Decoder(list[msgspec.Raw])
@@ -129,22 +137,54 @@ class Decoder:
 
     def __call__(self, batch: Frames) -> Ticks:
         """Return the ticks of `batch` in arrival order, and what was rejected."""
+        texts: dict[int, str] = {}
+        scanned = self._scan(batch.frames, batch.received_ns)
+        self._codes.catch_up()
+        if len(scanned.crossed):
+            self._rejects.count_crossed(self._codes.names, scanned.crossed)
+        ticks, details = scanned.ticks, scanned.details
+        if scanned.left:
+            ticks, details = self._fill_in(scanned, batch, texts)
+        if not batch.live:
+            details["received_ns"] = 0
+        kept, counts = self._rejects.take()
+        return Ticks(self._codes.names, ticks, details, texts, rejects=kept, rejected=counts)
+
+    def _fill_in(
+        self, scanned: Scanned, batch: Frames, texts: dict[int, str]
+    ) -> tuple[Array, Array]:
+        """Decode the frames that could not be scanned, and put their rows in their places."""
+        places = scanned.ends[:, :2]
+        empty = places[1:, 0] == places[:-1, 0]
+        edges = np.flatnonzero(np.diff(empty, prepend=False, append=False)).tolist()
+        ticks, details = [], []
+        at = 0  # first frame that is not put in yet
+        for start, end in zip(edges[::2], edges[1::2], strict=True):
+            (t0, d0), (t1, d1) = places[at].tolist(), places[start].tolist()
+            typed = self._typed(batch.received_ns[start:end], batch.frames[start:end], texts)
+            ticks += [scanned.ticks[t0:t1], typed[0]]
+            details += [scanned.details[d0:d1], typed[1]]
+            at = end
+        (t0, d0) = places[at].tolist()
+        ticks.append(scanned.ticks[t0:])
+        details.append(scanned.details[d0:])
+        return np.concatenate(ticks), np.concatenate(details)
+
+    def _typed(
+        self, received_ns: list[int], frames: list[bytes], texts: dict[int, str]
+    ) -> tuple[Array, Array]:
+        """Decode frames to events, and those to TICK and DETAIL rows."""
         events: list[Any] = []
         ends = []
         decode = self._whole.decode
-        for received, frame in zip(batch.received_ns, batch.frames, strict=True):
+        for received, frame in zip(received_ns, frames, strict=True):
             try:
                 events += decode(frame)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 events += self._item_by_item(frame, received)
             ends.append(len(events))
-        receipts = np.repeat(np.array(batch.received_ns, np.int64), np.diff(ends, prepend=0))
-        texts: dict[int, str] = {}
-        ticks, details = self._columns(events, receipts, texts)
-        if not batch.live:
-            details["received_ns"] = 0
-        kept, counts = self._rejects.take()
-        return Ticks(self._codes.names, ticks, details, texts, rejects=kept, rejected=counts)
+        receipts = np.repeat(np.array(received_ns, np.int64), np.diff(ends, prepend=0))
+        return self._columns(events, receipts, texts)
 
     def gap(self, coverage: Coverage) -> Ticks:
         """Return a mark for each symbol that was not seen: its windows are not whole."""

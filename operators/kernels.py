@@ -8,6 +8,7 @@ touched, before `use_cache` and the first call.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import sys
 from collections.abc import Callable
@@ -21,14 +22,24 @@ import numpy as np
 F = TypeVar("F", bound=Callable[..., Any])
 
 _config: Any = numba.config  # its attributes are set at run time
+# numba counts the references to each array at each call; a kernel keeps none, and makes none.
+_compile: Any = functools.partial(numba.njit, _nrt=False)
 _kernels: list[Any] = []
 
 
 def kernel(function: F) -> F:
-    """Compile `function` with numba on its first call, without checks."""
-    compiled: Any = numba.njit(function)
+    """Compile `function` with numba on its first call: no checks, no new arrays."""
+    compiled: Any = _compile(function)
     _kernels.append(compiled)
     return compiled  # type: ignore[no-any-return]
+
+
+def step(function: F) -> F:
+    """Compile `function` into the kernels that call it, never as a call of its own.
+
+    For the small steps of a loop over bytes, where handing arrays over costs more than the step.
+    """
+    return _compile(function, forceinline=True)  # type: ignore[no-any-return]
 
 
 def fingerprint() -> str:

@@ -26,6 +26,7 @@ END = 2**63 - 1
 
 @kernel
 def lay_out(
+    heads: Array,
     ends: Array,
     trades: int,
     code: Array,
@@ -40,15 +41,12 @@ def lay_out(
     second_out: Array,
     details_out: Array,
 ) -> None:
-    """Merge sorted runs, which lie one behind the other and end at `ends`.
+    """Merge sorted runs, which lie one behind the other from `heads` to `ends`.
 
     The first `trades` rows are trades; on ties the earlier run goes first. `rows` counts each
     symbol's trades and numbers those without an id. The scan over the runs' heads is linear:
     a tape has a few files, and they are sorted in long stretches.
     """
-    heads = ends.copy()
-    heads[1:] = ends[:-1]
-    heads[0] = 0
     t = 0
     for k in range(len(ticks)):
         best = -1
@@ -226,8 +224,11 @@ class TapeReader:
         ticks = np.zeros(n, TICK)
         first, second = np.empty(n), np.empty(n)
         details = np.empty(trades, DETAIL)
+        lengths = np.array([len(part) for _, part in parts])
+        ends = lengths.cumsum()
         lay_out(
-            np.cumsum([len(part) for _, part in parts]),
+            ends - lengths,
+            ends,
             trades,
             every.code,
             every.ts_ns,
