@@ -38,6 +38,7 @@ from sinks.status import StatusSink
 from sinks.status import Totals as Counts
 
 STATUS = "status.json"
+LIVE_HISTORY_S, REPLAY_HISTORY_S = 1.0, 5.0
 Feed = PolygonFeed | TapeFeed | CaptureFeed
 FEED_NAMES = {"polygon": "live", "tape": "replay", "sample": "sample"}
 
@@ -170,8 +171,10 @@ def assemble(
     tapes = () if isinstance(feed, PolygonFeed) else feed.tape.paths
     run = new_run(FEED_NAMES[kind], settings.public(), tapes)
     status = StatusSink(root / STATUS)
-    history = History(root, run, lambda: totals(status.totals))
     is_live = kind == "polygon"
+    # Nobody waits for a replay's history before its end, and each look opens the file.
+    period_s = LIVE_HISTORY_S if is_live else REPLAY_HISTORY_S
+    history = History(root, run, lambda: totals(status.totals), period_s=period_s)
     keeper = history.keeper
     alerts: JsonlSink[Alert] = JsonlSink(
         root / ALERTS,

@@ -10,7 +10,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from flows.feeds.tape_reader import lay_out
+from flows.feeds.tape_columns import Columns
+from flows.feeds.tape_merge import Run, merged
 from flows.places import cache_folder
 from operators import kernels
 from operators.aggressor import CLNV, Aggressor, SideRules
@@ -41,12 +42,11 @@ def warm_up(say: Callable[[str], object] = sys.stderr.write, live: bool = False)
     ticks["ts_ns"] = 10**18
     details = np.zeros(1, DETAIL)
     details["id_kind"] = ID_NUMBER
-    ones, longs = np.ones(3), np.zeros(3, np.int64)
+    ones = np.ones(3)
     fill_values(ticks, ones, ones.copy())
-    lay_out(
-        np.array([0, 1]), np.array([1, 3]), 1, longs.astype(np.int32), longs, longs, ones, ones,
-        details, longs.copy(), ticks.copy(), ones.copy(), ones.copy(), details.copy(),
-    )  # fmt: skip
+    longs = np.ones(1, np.int64)
+    row = Columns(longs.astype(np.int32), longs, ones[:1], ones[:1], longs[:0], details)
+    merged([Run(True, [row]), Run(False, [row])], np.zeros(2, np.int64))
     Scanner(["A"])([b'[{"ev":"Q","sym":"A","t":1}]'], [0])
     prints = Splitter().split(Ticks(["A"], ticks, details))[0][1]
     nbbo = Nbbo()

@@ -97,6 +97,16 @@ def _judge_time(state: Row, ms: int) -> int:
 
 
 @kernel
+def _days(rows: Array) -> tuple[int, int]:
+    """Return the first and the last UTC day of prints, which may be out of order."""
+    first, last = rows[0]["ts_ns"], rows[0]["ts_ns"]
+    for i in range(len(rows)):
+        first = min(first, rows[i]["ts_ns"])
+        last = max(last, rows[i]["ts_ns"])
+    return first // (DAY_MS * MS), last // (DAY_MS * MS)
+
+
+@kernel
 def _turn_day(mine: Row, symbol: int, day: int, ledger: Array, n: int) -> int:
     """Begin a symbol's day; put the one before it into the ledger, if there was one."""
     if mine["day"] != NO_DAY:
@@ -240,10 +250,10 @@ class Eligibility:
 
     def _phases_of(self, rows: Array) -> Array:
         """Return the phases of the days these prints stand on; most chunks stand on one."""
-        days = rows["ts_ns"] // (DAY_MS * MS)
-        if days[0] == self._day and days[-1] == self._day and bool((days == self._day).all()):
+        first, last = _days(rows)
+        if first == self._day and last == self._day:
             return self._phases
-        utc_days = np.unique(days)
+        utc_days = np.unique(rows["ts_ns"] // (DAY_MS * MS))
         self._day = int(utc_days[0]) if len(utc_days) == 1 else NEVER
         self._phases = phase_table(self._rules.sessions, utc_days)
         return self._phases

@@ -6,6 +6,7 @@ the only one that remembers alert ids.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from collections import deque
 from dataclasses import dataclass, field
@@ -27,7 +28,10 @@ from operators.ticks import MS
 WARNING, CRITICAL = "warning", "critical"
 LARGE_SELLERS, RED_BURST = "large_sellers", "red_burst"
 
-_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_ID_LETTERS = 26  # 130 bits, of which a digest of 128 leaves the first two empty
+_CROCKFORD = bytes.maketrans(
+    b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", b"0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +71,9 @@ def alert_id(
 ) -> str:
     """Return the 26-character id of an alert: the same wherever its print came from."""
     text = f"{symbol}|{alert_type}|{severity}|{ms}|{trade_key}|{mode}"
-    number = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=16).digest(), "big")
-    return "".join(_CROCKFORD[number >> shift & 31] for shift in range(125, -1, -5))
+    digest = hashlib.blake2b(text.encode(), digest_size=16).digest()
+    letters = base64.b32encode(digest.rjust(20, b"\0")).translate(_CROCKFORD)
+    return letters[-_ID_LETTERS:].decode()
 
 
 def money(price: float) -> str:

@@ -123,7 +123,9 @@ class Nbbo:
         """Return the prints (and gap marks) of `chunk`, each with the quote before it."""
         self._state.bind(chunk.names)
         gaps = int(np.count_nonzero(chunk.ticks["kind"] == GAP))
-        out = np.zeros(len(chunk.details) + gaps, PRINT)
+        out = np.empty(len(chunk.details) + gaps, PRINT)
+        if gaps:
+            out[:] = np.zeros((), PRINT)  # what a gap mark says nothing of
         _attach(chunk.ticks, chunk.details, self._state.rows, out)
         return Prints(chunk.names, out, chunk.texts, chunk.venues)
 

@@ -197,6 +197,7 @@ def _roll(
 ) -> None:
     for i in range(len(rows)):
         mine = state[rows[i]["symbol"]]
+        volume = out[i]
         if resets[i]:
             _clear(mine, buckets, pool)
         if verdict[i] == COUNTED:
@@ -204,13 +205,18 @@ def _roll(
             _add_in_order(mine, buckets, pool, ms // 1000, rows[i]["size"], side[i])
             if mine["first_ms"] == NOT_YET:
                 mine["first_ms"] = ms
-            volume = out[i]
             volume["current"] = mine["current"]
             volume["baseline"] = mine["baseline"]
             volume["sells"] = mine["sells"]
             volume["buys"] = mine["buys"]
             volume["warm"] = 1 if ms - mine["first_ms"] >= WINDOW_S * 1000 else 0
-        elif verdict[i] == OUT_OF_ORDER:
+            continue
+        volume["current"] = 0
+        volume["baseline"] = 0
+        volume["sells"] = 0
+        volume["buys"] = 0
+        volume["warm"] = 0
+        if verdict[i] == OUT_OF_ORDER:
             second = rows[i]["ts_ns"] // MS // 1000
             newest = mine["newest"]
             # Newer than all buckets: only after a reset by a reopening print that came late.
@@ -277,7 +283,7 @@ class RollingVolume:
             self._make_room(len(saved))
             _unpack(self._state.rows[row], saved, self._buckets, self._pool)
         self._make_room(len(chunk))
-        chunk.volume = np.zeros(len(chunk), VOLUME)
+        chunk.volume = np.empty(len(chunk), VOLUME)
         _roll(
             chunk.rows,
             chunk.verdict,

@@ -6,9 +6,9 @@ import hashlib
 
 import numpy as np
 
-from operators.kernels import kernel
+from operators.kernels import kernel, step
 from operators.records import Reject
-from operators.ticks import ID_MOCK_ROW, ID_NUMBER, ID_TEXT, MICRO, MS, TRADE, Array
+from operators.ticks import ID_MOCK_ROW, ID_NUMBER, ID_TEXT, MICRO, MS, TRADE, Array, Row
 
 MAX_PRICE = 1e7  # dollars
 MAX_SIZE = 1e9  # shares
@@ -23,14 +23,14 @@ REJECTS_A_MINUTE = 10
 MINUTE_NS = 60_000_000_000
 
 
-@kernel
+@step
 def _trade_problem(price: float, size: float) -> int:
     if not (price <= MAX_PRICE and np.rint(price * MICRO) > 0):
         return BAD_PRICE
     return GOOD if size <= MAX_SIZE and np.rint(size * MICRO) > 0 else BAD_SIZE
 
 
-@kernel
+@step
 def _quote_problem(bid: float, ask: float) -> int:
     """A side of 0 is absent, which is no error."""
     if not (0 <= bid <= MAX_PRICE and 0 <= ask <= MAX_PRICE):
@@ -38,26 +38,29 @@ def _quote_problem(bid: float, ask: float) -> int:
     return CROSSED if bid > ask > 0 else GOOD
 
 
+@step
+def fill_value(tick: Row, first: float, second: float) -> int:
+    """Put a price and a size into a tick, in whole 1e-6 units; return its problem."""
+    if tick["symbol"] < 0:
+        return BAD_SYMBOL
+    if not YEAR_2000_MS <= tick["ts_ns"] // MS < YEAR_2100_MS:
+        return BAD_TIME
+    found = (
+        _trade_problem(first, second) if tick["kind"] == TRADE else _quote_problem(first, second)
+    )
+    if found == GOOD or found == CROSSED:  # noqa: SIM109 - a tuple would be searched
+        tick["price"] = np.int64(np.rint(first * MICRO))
+        tick["size"] = np.int64(np.rint(second * MICRO))
+    return found
+
+
 @kernel
 def _fill(ticks: Array, first: Array, second: Array, problem: Array) -> int:
     noted = 0
     for i in range(len(ticks)):
-        tick = ticks[i]
-        ms = tick["ts_ns"] // MS
-        if tick["symbol"] < 0:
-            found = BAD_SYMBOL
-        elif not YEAR_2000_MS <= ms < YEAR_2100_MS:
-            found = BAD_TIME
-        elif tick["kind"] == TRADE:
-            found = _trade_problem(first[i], second[i])
-        else:
-            found = _quote_problem(first[i], second[i])
-        problem[i] = found
-        if found != GOOD:
+        problem[i] = fill_value(ticks[i], first[i], second[i])
+        if problem[i] != GOOD:
             noted += 1
-        if found in (GOOD, CROSSED):
-            tick["price"] = np.int64(np.rint(first[i] * MICRO))
-            tick["size"] = np.int64(np.rint(second[i] * MICRO))
     return noted
 
 

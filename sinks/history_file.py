@@ -10,6 +10,7 @@ DuckDB's lock.
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -99,11 +100,14 @@ class HistoryFile:
     ) -> None:
         self.path, self.set_aside = path, list[Path]()
         self._tables, self._views, self._warn = tables, views, warn
-        self._layout = _layout_of(tables)
         self._marks: Marks | None = None
         self._seen: Marks = {}  # as `_marks`, but to where the file ended when last read
         self._first_lines = FirstLines()
-        self._made_views = False
+        self._left_as: tuple[int, ...] | None = None  # how the file looked when we closed it
+
+    @functools.cached_property
+    def _layout(self) -> Layout:
+        return _layout_of(self._tables)
 
     def catch_up(self, *, anew: bool = False) -> dict[str, int]:
         """Insert what the logs hold and the tables do not; opens the file only if there is any.
@@ -160,8 +164,10 @@ class HistoryFile:
 
     def _fill(self, anew: bool) -> dict[str, int]:
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        prepared = self._left_as is not None and self._left_as == self._looks()
         with closing(self._connect()) as connection:
-            self._prepare(connection)
+            if not prepared:
+                self._prepare(connection)
             if anew:
                 connection.execute("delete from log_positions")
             self._marks = _marks_in(connection)
@@ -173,19 +179,25 @@ class HistoryFile:
                     rows[table.name] += read
                     seen[table.name, file.first_line] = max(file.size, end)
             self._seen = seen
-            return rows
+        self._left_as = self._looks()
+        return rows
+
+    def _looks(self) -> tuple[int, ...] | None:
+        """Return what tells our file from another, without opening it; None if there is none."""
+        try:
+            stat = self.path.stat()
+        except OSError:
+            return None
+        return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns
 
     def _prepare(self, connection: duckdb.DuckDBPyConnection) -> None:
         found = _columns(connection, self._tables)
-        if found == self._layout and self._made_views:
-            return
         if any(columns != self._layout[name] for name, columns in found.items() if columns):
             raise _OtherLayoutError
         connection.begin()
         for statement in [POSITIONS, *(table.create for table in self._tables), *self._views]:
             connection.execute(statement)
         connection.commit()
-        self._made_views = True
 
     def _read_file(
         self, connection: duckdb.DuckDBPyConnection, table: Table, file: LogFile, anew: bool
@@ -253,7 +265,7 @@ class HistoryFile:
             if part.exists():
                 part.rename(aside.with_name(aside.name + suffix))
         self.set_aside.append(aside)
-        self._made_views = False
+        self._left_as = None
         self._warn(f"{self.path} {what}: it is now {aside.name}, and is made again from the logs")
 
     def _peek(self) -> Marks:

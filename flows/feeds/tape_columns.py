@@ -165,7 +165,8 @@ class FileReader:
         self._classes = _Classes()
         self._group = 0
         self._row = 0  # first row of the next group
-        self._learnt = False
+        code = f"enum_code({PLACE})::INTEGER"
+        self._code = f"{f'coalesce({code}, {ABSENT})' if catalogue.learns else code} AS code"
         self._select = ", ".join(self._expressions(stated_side))
 
     @property
@@ -192,9 +193,13 @@ class FileReader:
         span = f"file_row_number BETWEEN {self._row} AND {self._row + rows - 1}"
         self._group += len(groups)
         self._row += rows
-        if self._catalogue.learns and not self._learnt:
-            self._learn_symbols()
-        found = self._fetch(span)
+        if not self._catalogue.known:
+            self._learn_symbols(span)
+        found = self._fetch(span, self._select)
+        if self._catalogue.learns and found["code"].min(initial=0) == ABSENT:
+            self._learn_symbols(span)
+            found |= self._fetch(span, self._code)
+        found["code"] = self._catalogue.codes(found["code"])
         texts: dict[int, str] = {}
         details = np.empty(0, DETAIL)
         if self.file.kind == TRADES:
@@ -210,14 +215,13 @@ class FileReader:
             texts,
         ).in_order()
 
-    def _fetch(self, span: str) -> dict[str, Array]:
-        sql = f"SELECT {self._select} FROM {self._source()} WHERE {span}{self._wanted()}"
+    def _fetch(self, span: str, select: str) -> dict[str, Array]:
+        sql = f"SELECT {select} FROM {self._source()} WHERE {span}{self._wanted()}"
         result = self._catalogue.run(sql, self.file.path)
         try:
             found: dict[str, Any] = result.fetchnumpy()
         except duckdb.Error as error:
             raise TapeError(f"{self.file.path} cannot be read: {reason(error)}") from None
-        found["code"] = self._catalogue.codes(found["code"])
         return found
 
     def _source(self) -> str:
@@ -229,28 +233,21 @@ class FileReader:
     def _wanted(self) -> str:
         return "" if self._catalogue.learns else f" AND {PLACE} IS NOT NULL"
 
-    def _learn_symbols(self) -> None:
-        """Give every symbol of the file its code, at its first group.
-
-        Symbols that trade rarely turn up for hours: learning them group by group would read
-        each of those groups twice.
-        """
-        self._learnt = True
+    def _learn_symbols(self, span: str) -> None:
+        """Give the symbols of a group that are new their codes."""
         catalogue = self._catalogue
-        catalogue.db.execute("SET threads = 2")  # the dataflow has nothing to do yet
-        sql = f"SELECT DISTINCT symbol FROM {_table(self.file)}"
+        sql = f"SELECT DISTINCT symbol FROM {_table(self.file)} WHERE {span}{self._unknown()}"
         found = {row[0] for row in catalogue.run(sql, self.file.path).fetchall()}
-        catalogue.db.execute("SET threads = 1")
         catalogue.add_symbols(sorted(found - {None} - catalogue.known))
+
+    def _unknown(self) -> str:
+        return f" AND {PLACE} IS NULL" if self._catalogue.known else ""
 
     def _expressions(self, stated_side: bool) -> list[str]:
         have, trades = self.file.columns, self.file.kind == TRADES
-        code = f"enum_code({PLACE})::INTEGER"
-        if self._catalogue.learns:
-            code = f"coalesce({code}, {ABSENT})"
         first, second = ("price", "size") if trades else ("bid", "ask")
         chosen = [
-            f"{code} AS code",
+            self._code,
             f"{self._given('ts_ns', '0')}::BIGINT AS ts_ns",
             f"{self._given(first, NAN)}::DOUBLE AS first",
             f"{self._given(second, NAN)}::DOUBLE AS second",
