@@ -10,6 +10,8 @@ from typing import Protocol
 import numpy as np
 
 from flows.mock.audience import Audience
+from flows.mock.breaker import Breaker
+from flows.mock.timeline import Timeline
 from flows.mock.wire import Block, Topics
 
 BLOCK_EVENTS = 2048
@@ -26,6 +28,9 @@ class Pace(Protocol):
     def due(self, block: Block, start: int, stop: int) -> int:
         """Return the end of the events from `start` that are due, `stop` at most."""
 
+    def present_ns(self, block: Block, start: int) -> int:
+        """Return the tape time before event `start` of `block` is played."""
+
 
 class AtOnce:
     """Every event is due: as fast as the clients take them."""
@@ -36,6 +41,10 @@ class AtOnce:
     def due(self, block: Block, start: int, stop: int) -> int:
         """Return `stop`."""
         return stop
+
+    def present_ns(self, block: Block, start: int) -> int:
+        """Return the event's own time: it is due."""
+        return int(block.ts_ns[start])
 
 
 class AtRate:
@@ -62,6 +71,10 @@ class AtRate:
         self._given += end - start
         return end
 
+    def present_ns(self, block: Block, start: int) -> int:
+        """Return the event's own time: it is next, whatever the time before it."""
+        return int(block.ts_ns[start])
+
 
 class AtSpeed:
     """The tape's own time, `speed` times as fast as it went.
@@ -82,9 +95,16 @@ class AtSpeed:
 
     def due(self, block: Block, start: int, stop: int) -> int:
         """Return the end of the events whose tape time has come."""
-        passed_ns = int((time.monotonic() - self._rested_at) * self._speed * 1e9)
-        due = int(np.searchsorted(block.ts_ns, self._tape_ns + passed_ns, side="right"))
+        due = int(np.searchsorted(block.ts_ns, self._clock_ns(), side="right"))
         return max(start, min(due, stop))
+
+    def present_ns(self, block: Block, start: int) -> int:
+        """Return the time on the tape's clock, at most that of the event."""
+        return min(self._clock_ns(), int(block.ts_ns[start]))
+
+    def _clock_ns(self) -> int:
+        passed_s = time.monotonic() - self._rested_at
+        return self._tape_ns + int(passed_s * self._speed * 1e9)
 
 
 def pace_of(speed: float | None, rate: float | None) -> Pace:
@@ -108,27 +128,36 @@ class Player:
 
     Events are read and encoded ahead of time in a thread, at most `ahead` of them, so that the
     moment of sending costs as little as it can. While `hold` is set the tape stands still as
-    long as nobody is subscribed: at the start, and after every client has gone.
+    long as nobody is subscribed: at the start, and after every client has gone; but it goes on
+    while a fault that ends keeps them away, so that they miss what they would miss in life.
 
     Args:
         blocks: the tape, encoded.
-        topics: the topics the blocks name.
+        topics: the topics the blocks name; takes note of what is printed.
         pace: when events are due.
         ahead: events encoded before they are due, at most to a block.
         hold: stand still without an audience; else the tape, once begun, goes on regardless.
+        begin_ns: what was earlier is printed before the tape begins, and sent to nobody.
     """
 
     def __init__(
-        self, blocks: Iterator[Block], topics: Topics, pace: Pace, ahead: int, hold: bool
+        self,
+        blocks: Iterator[Block],
+        topics: Topics,
+        pace: Pace,
+        ahead: int,
+        hold: bool,
+        begin_ns: int = 0,
     ) -> None:
         self._blocks = blocks
         self._topics = topics
         self._pace = pace
         self._hold = hold
+        self._begin_ns = begin_ns
         self._queue: asyncio.Queue[Block | None] = asyncio.Queue(max(1, ahead // BLOCK_EVENTS))
         self.played = 0
 
-    async def play(self, audience: Audience) -> None:
+    async def play(self, audience: Audience, timeline: Timeline, breaker: Breaker) -> None:
         """Play to the end.
 
         Raises:
@@ -136,31 +165,62 @@ class Player:
         """
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._read_ahead())
+            block, start = await self._skip()
             await audience.settled()
-            begun = False
-            while (block := await self._queue.get()) is not None:
-                await self._play_block(block, audience, rest=not begun)
-                begun = True
+            timeline.play_begins()
+            rest = True
+            while block is not None:
+                await self._play_block(block, start, audience, timeline, breaker, rest)
+                rest, start = False, 0
+                block = await self._queue.get()
+            for course in timeline.tape_ends():
+                await breaker.turn(course)
+            await audience.scatter()
 
     async def _read_ahead(self) -> None:
         while (block := await asyncio.to_thread(next, self._blocks, None)) is not None:
             await self._queue.put(block)
         await self._queue.put(None)
 
-    async def _play_block(self, block: Block, audience: Audience, rest: bool) -> None:
-        start = 0
+    async def _skip(self) -> tuple[Block | None, int]:
+        """Print what comes before the beginning; return the block and the place of it."""
+        while (block := await self._queue.get()) is not None:
+            start = int(np.searchsorted(block.ts_ns, self._begin_ns))
+            self._topics.print(block, 0, start)
+            if start < len(block.events):
+                return block, start
+        return None, 0
+
+    async def _play_block(
+        self,
+        block: Block,
+        start: int,
+        audience: Audience,
+        timeline: Timeline,
+        breaker: Breaker,
+        rest: bool,
+    ) -> None:
         while start < len(block.events):
-            if self._hold and not audience.present:
+            if self._hold and not audience.present and not timeline.away:
                 await audience.settled()
                 rest = True
             if rest:
                 self._pace.rest(block, start)
                 rest = False
             stop = min(start + _SLICE_EVENTS, len(block.events))
+            if timeline.courses:
+                turned = timeline.cross(self.played, self._pace.present_ns(block, start))
+                turned += breaker.reached()
+                for course in turned:
+                    await breaker.turn(course)
+                if turned:
+                    continue
+                stop = min(timeline.stop(block.ts_ns, start, stop), start + breaker.room())
             end = self._pace.due(block, start, stop)
             if end == start:
                 await asyncio.sleep(_NAP_S)
                 continue
+            self._topics.print(block, start, end)
             await audience.deliver(block, start, end, self._topics)
             self.played += end - start
             start = end

@@ -7,32 +7,52 @@ import binascii
 import re
 import threading
 import uuid
+from collections import Counter
 from collections.abc import Callable, Collection
 from datetime import UTC, date, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from http import HTTPStatus
+from typing import Any, Literal
+from urllib.parse import SplitResult, parse_qs, parse_qsl, unquote, urlencode, urlsplit
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from flows.mock.conditions import TRADE_CONDITIONS, condition_result
+from flows.mock.faults import RestError, RestHang, RestLoop, RestTruncated
+from flows.mock.oddities import Oddities
 from flows.mock.tape import QUOTES, TRADES, Row, Span, Tape
-from flows.mock.wire import Json, quote_result, trade_result
+from flows.mock.timeline import Timeline
+from flows.mock.wire import Json, Topics, quote_result, trade_result
 
 NEW_YORK = ZoneInfo("America/New_York")
 DEFAULT_LIMIT, MAX_LIMIT = 1000, 50_000
 CONDITIONS_LIMIT, CONDITIONS_MAX = 10, 1000
 _FOREVER = 2**63 - 1
 
+_UNKNOWN_KEY = "Unknown API Key"
+_NOT_ENTITLED = "You are not entitled to this data."
+_ROUTES = {
+    "trades": r"/v3/trades/[^/]+",
+    "quotes": r"/v3/quotes/[^/]+",
+    "conditions": r"/v3/reference/conditions",
+    "marketstatus": r"/v1/marketstatus/now",
+}
+
 Query = dict[str, str]
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """An HTTP status and the body that goes with it: JSON, or plain text."""
+    """An HTTP status and the body that goes with it: JSON, or plain text.
+
+    A fault adds a Retry-After, cuts the answer, or makes it come only after `hang_s`, which is
+    to say not at all.
+    """
 
     status: int
     body: Json | str
+    retry_after_s: int | None = None
+    cut: Literal["json", "connection"] | None = None
+    hang_s: float | None = None
 
 
 class ParameterError(ValueError):
@@ -63,6 +83,11 @@ class Cursor(msgspec.Struct, frozen=True):
             return msgspec.json.decode(base64.urlsafe_b64decode(text), type=cls)
         except (binascii.Error, msgspec.DecodeError) as error:
             raise ParameterError("'cursor' is not one this server gave.") from error
+
+
+def _route_of(path: str) -> str:
+    """Return the name of the route a path asks, `other` for one there is not."""
+    return next((name for name, form in _ROUTES.items() if re.fullmatch(form, path)), "other")
 
 
 def _moment(name: str, value: str) -> tuple[int, int]:
@@ -121,29 +146,77 @@ def _span(symbol: str, query: Query) -> Span:
 class RestService:
     """Answer requests, from any thread.
 
+    A listing holds what has been printed when it is asked for: a tape that plays is the present.
+
     Args:
         tape: what is listed.
+        topics: how far the tape has been printed.
+        oddities: what is odd about the tape.
+        timeline: what goes wrong with requests.
         key: the API key that is let in.
         plan: event types of the plan: `T` lists trades, `Q` quotes.
         market: what `/v1/marketstatus/now` says: open, extended-hours or closed.
     """
 
-    def __init__(self, tape: Tape, key: str, plan: Collection[str], market: str) -> None:
+    def __init__(
+        self,
+        tape: Tape,
+        topics: Topics,
+        oddities: Oddities,
+        timeline: Timeline,
+        *,
+        key: str,
+        plan: Collection[str],
+        market: str,
+    ) -> None:
         self._tape = tape
+        self._topics = topics
+        self._oddities = oddities
+        self._timeline = timeline
         self._key = key
         self._plan = plan
         self._market = market
+        self._lock = threading.Lock()
         self.base = ""
-        self.requests = 0
+        self.requests: Counter[str] = Counter()
 
     def answer(self, target: str, authorization: str) -> Answer:
         """Return the answer to a GET of `target` (path and query) with that header."""
-        self.requests += 1
         url = urlsplit(target)
+        route = _route_of(url.path)
+        with self._lock:
+            before, of_route = self.requests.total(), self.requests[route]
+            self.requests[route] += 1
+            fault = self._timeline.rest_fault(route, before, of_route)
+        if isinstance(fault, RestHang):
+            return Answer(504, "", hang_s=fault.hang_s)
+        if isinstance(fault, RestError):
+            return self._error(fault)
+        answer = self._sound(url, authorization)
+        if isinstance(fault, RestTruncated):
+            return msgspec.structs.replace(answer, cut=fault.cut)
+        if isinstance(fault, RestLoop) and isinstance(answer.body, dict):
+            kept = urlencode([pair for pair in parse_qsl(url.query) if pair[0] != "apiKey"])
+            again = f"{self.base}{url.path}?{kept}"
+            return Answer(answer.status, {**answer.body, "next_url": again})
+        return answer
+
+    def _error(self, fault: RestError) -> Answer:
+        match fault.status:
+            case 401:
+                answer = self._problem(401, "ERROR", error=_UNKNOWN_KEY)
+            case 403:
+                answer = self._problem(403, "NOT_AUTHORIZED", message=_NOT_ENTITLED)
+            case other:
+                answer = self._problem(other, "ERROR", error=HTTPStatus(other).phrase)
+        return msgspec.structs.replace(answer, retry_after_s=fault.retry_after_s)
+
+    def _sound(self, url: SplitResult, authorization: str) -> Answer:
+        """Return the answer to a request that no fault meets."""
         query = {name: values[-1] for name, values in parse_qs(url.query).items()}
         token = query.pop("apiKey", "") or authorization.removeprefix("Bearer ")
         if token != self._key:
-            unknown = "Unknown API Key" if token else "API Key was not provided"
+            unknown = _UNKNOWN_KEY if token else "API Key was not provided"
             return self._problem(401, "ERROR", error=unknown)
         try:
             return self._route(url.path, query)
@@ -151,25 +224,25 @@ class RestService:
             return self._problem(400, "ERROR", error=str(error))
 
     def _route(self, path: str, query: Query) -> Answer:
-        if listing := re.fullmatch(r"/v3/(trades|quotes)/([^/]+)", path):
-            kind = TRADES if listing[1] == "trades" else QUOTES
-            return self._listing(path, kind, unquote(listing[2]), query)
-        if path == "/v3/reference/conditions":
-            return self._conditions(query)
-        if path == "/v1/marketstatus/now":
-            return Answer(200, self._market_status())
+        match _route_of(path):
+            case "trades" | "quotes" as route:
+                kind = TRADES if route == "trades" else QUOTES
+                return self._listing(path, kind, unquote(path.rpartition("/")[2]), query)
+            case "conditions":
+                return self._conditions(query)
+            case "marketstatus":
+                return Answer(200, self._market_status())
         return Answer(404, "404 page not found\n")
 
     def _listing(self, path: str, kind: int, symbol: str, query: Query) -> Answer:
         if ("T", "Q")[kind] not in self._plan:
-            return self._problem(
-                403, "NOT_AUTHORIZED", message="You are not entitled to this data."
-            )
+            return self._problem(403, "NOT_AUTHORIZED", message=_NOT_ENTITLED)
         span = _span(symbol, query)
-        rows = self._tape.rows(kind, span._replace(limit=span.limit + 1))
+        printed = self._topics.printed(kind, symbol)
+        rows = self._tape.rows(kind, span._replace(limit=span.limit + 1, last=printed))
         result: Callable[[Row], Json] = trade_result if kind == TRADES else quote_result
         page = rows[: span.limit]
-        body = self._ok([result(row) for row in page])
+        body = self._ok([result(self._oddities.row(row)) for row in page])
         if len(rows) > span.limit:
             after = page[-1].number
             cursor = Cursor(span.low_ns, span.high_ns, span.ascending, span.limit, after)
@@ -214,52 +287,3 @@ class RestService:
     @staticmethod
     def _problem(code: int, status: str, **texts: Any) -> Answer:
         return Answer(code, {"status": status, "request_id": uuid.uuid4().hex, **texts})
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    timeout = 2.0  # an idle connection is closed; clients open another
-    server: RestServer
-
-    def do_GET(self) -> None:
-        """Answer; the name is the one http.server calls."""
-        answer = self.server.service.answer(self.path, self.headers.get("Authorization", ""))
-        if isinstance(answer.body, str):
-            kind, body = "text/plain", answer.body.encode()
-        else:
-            kind, body = "application/json", msgspec.json.encode(answer.body)
-        self.send_response(answer.status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *args: object) -> None:
-        """Say nothing: a URL may hold the key."""
-
-
-class RestServer(ThreadingHTTPServer):
-    """The routes on a socket of 127.0.0.1, served by threads of their own.
-
-    Args:
-        service: what answers.
-        port: port to listen on; 0: any free one.
-    """
-
-    daemon_threads = True
-    block_on_close = False
-
-    def __init__(self, service: RestService, port: int) -> None:
-        super().__init__(("127.0.0.1", port), _Handler)
-        self.service = service
-        service.base = f"http://127.0.0.1:{self.server_port}"
-        self._thread = threading.Thread(
-            target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
-        )
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop listening."""
-        self.shutdown()
-        self._thread.join()
-        self.server_close()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import threading
+from collections import Counter
 from collections.abc import Collection, Coroutine, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
@@ -16,14 +16,20 @@ from websockets.asyncio.server import serve as serve_websocket
 
 from flows.errors import OrderflowError
 from flows.mock.audience import Audience
+from flows.mock.breaker import Breaker
+from flows.mock.fault_file import check_faults
+from flows.mock.faults import Fault, TimedFault
+from flows.mock.oddities import Oddities
 from flows.mock.player import BLOCK_EVENTS, Pace, Player, pace_of, play_frames
-from flows.mock.rest import RestServer, RestService
+from flows.mock.rest import RestService
+from flows.mock.rest_server import RestServer
 from flows.mock.tape import Tape, TapeError
+from flows.mock.timeline import Timeline
 from flows.mock.websocket import Acks, Rules, WebSocketService
-from flows.mock.wire import Topics, blocks_of
+from flows.mock.wire import Topics
 
 HOST = "127.0.0.1"
-DEFAULT_PORT = 8765
+_TICK_S = 0.005
 
 X = TypeVar("X")
 
@@ -38,6 +44,8 @@ class MockPolygon:
 
     Args:
         tapes: Parquet files, folders, globs or tape names, in the normalised schema.
+        faults: what goes wrong, and when.
+        seed: of what the faults leave to chance.
         key: the API key that logs in.
         speed: tape seconds a second; None: as fast as the clients take it.
         rate: instead of a speed, events a second.
@@ -47,7 +55,9 @@ class MockPolygon:
         events_per_frame: at most this many events in one frame.
         acks: several acks in one array, one frame each, or none at all.
         wait: the tape begins with the first subscription; else at once.
-        hold: it stands still while nobody is subscribed; else, once begun, it goes on.
+        hold: it stands still while nobody is subscribed, unless a fault that ends keeps them
+            away; else, once begun, it goes on.
+        begin_s: tape seconds that are over when it begins: REST has them, nobody is sent them.
         settle_s: seconds without a further subscription before it begins or goes on.
         at_end: after the tape, keep the connections open (`stay`) or close them (`close`).
         drop_after: abort the n-th connection after the n-th number of data frames.
@@ -57,13 +67,18 @@ class MockPolygon:
         port: of the WebSocket server; 0: any free one.
         rest_port: of the REST server; 0: any free one.
 
+    REST lists what has been printed so far, nothing of what is still to come.
+
     Raises:
         MockError: at start, when a port is taken or a value is out of bounds.
+        FaultError: at start, when the faults have mistakes.
         TapeError: at start, when a tape cannot be read; at the end, when it was damaged.
     """
 
     tapes: Sequence[str | Path] = ()
     _: KW_ONLY
+    faults: Sequence[Fault] = ()
+    seed: int = 0
     key: str = "mock-key"
     speed: float | None = None
     rate: float | None = None
@@ -74,6 +89,7 @@ class MockPolygon:
     acks: Acks = "array"
     wait: bool = True
     hold: bool = True
+    begin_s: float = 0.0
     settle_s: float = 0.1
     at_end: Literal["stay", "close"] = "stay"
     drop_after: tuple[int, ...] = ()
@@ -87,16 +103,28 @@ class MockPolygon:
     def __enter__(self) -> Self:
         """Start both servers; on return they can be connected to."""
         pace = self._pace()
+        check_faults(self.faults)
         self._tape = Tape(self.tapes)
-        topics = Topics()
-        blocks = blocks_of(self._tape, topics, BLOCK_EVENTS)
-        self._player = Player(blocks, topics, pace, self.ahead, self.hold)
+        first_ns = self._tape.first_ns()
+        topics, oddities = Topics(), Oddities(self.faults, self.seed, first_ns)
+        self._timeline = Timeline(self.faults, first_ns)
+        blocks = oddities.blocks(self._tape, topics, BLOCK_EVENTS)
+        begin_ns = first_ns + int(self.begin_s * 1e9)
+        self._player = Player(blocks, topics, pace, self.ahead, self.hold, begin_ns)
+        service = RestService(
+            self._tape,
+            topics,
+            oddities,
+            self._timeline,
+            key=self.key,
+            plan=self.plan,
+            market=self.market,
+        )
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         try:
             self._run(self._open())
-            service = RestService(self._tape, self.key, self.plan, self.market)
             self._rest = RestServer(service, self.rest_port)
         except OSError as error:
             self._stop()
@@ -133,7 +161,25 @@ class MockPolygon:
     @property
     def connections(self) -> int:
         """How many connections there have been."""
-        return self._service.connections
+        return len(self._service.everyone)
+
+    @property
+    def sent(self) -> list[int]:
+        """How many events of the tape each connection was sent, in the order they came."""
+        return [subscriber.events_sent for subscriber in self._service.everyone]
+
+    @property
+    def requests(self) -> Counter[str]:
+        """How many REST requests there have been: trades, quotes, conditions, marketstatus."""
+        return Counter(self._rest.service.requests)
+
+    @property
+    def strikes(self) -> list[int]:
+        """How often each of the faults has struck a connection or a request, in their order.
+
+        0 for a fault of the tape. Those of `strike` come last.
+        """
+        return self._timeline.strikes
 
     @property
     def topics(self) -> set[str]:
@@ -144,6 +190,15 @@ class MockPolygon:
     def played(self) -> int:
         """How many events of the tape have been played, wanted by someone or not."""
         return self._player.played
+
+    def strike(self, fault: TimedFault) -> None:
+        """Let a fault begin now; its own beginning, if it has one, is passed over.
+
+        Raises:
+            FaultError: it has mistakes.
+        """
+        check_faults([fault])
+        self._run(self._strike(fault))
 
     def drop(self) -> None:
         """Abort every subscribed connection, as a broken network does."""
@@ -178,13 +233,25 @@ class MockPolygon:
             self.events_per_frame,
             self.drop_after,
         )
-        self._service = WebSocketService(rules, self._audience)
+        self._breaker = Breaker(
+            self._timeline, self._audience, self.seed, self._refuse, self._listen
+        )
+        self._service = WebSocketService(rules, self._audience, self._breaker)
         await self._listen()
+        for course in self._timeline.courses:
+            if course.active:
+                await self._breaker.turn(course)
         self._playing = asyncio.create_task(self._play())
+        self._ticking = asyncio.create_task(self._tick())
 
     async def _listen(self) -> None:
         server = await serve_websocket(
-            self._service.serve, HOST, self.port, compression=None, close_timeout=1
+            self._service.serve,
+            HOST,
+            self.port,
+            compression=None,
+            close_timeout=1,
+            ping_interval=None,  # clients ping; the real server is not known to
         )
         self._servers.append(server)
         self.port = next(iter(server.sockets)).getsockname()[1]
@@ -192,14 +259,26 @@ class MockPolygon:
     async def _play(self) -> None:
         try:
             if self.frames:
+                self._timeline.play_begins()
                 await play_frames(self.frames, self._audience)
             else:
-                await self._player.play(self._audience)
+                await self._player.play(self._audience, self._timeline, self._breaker)
             if self.at_end == "close":
                 for subscriber in list(self._audience.subscribers):
                     await subscriber.connection.close()
         finally:
             self.finished.set()
+
+    async def _tick(self) -> None:
+        """Begin and end the faults that go by our clock, while the tape stands still as well."""
+        while True:
+            await asyncio.sleep(_TICK_S)
+            now = self._timeline.now
+            for course in self._timeline.cross(now.events, now.tape_ns):
+                await self._breaker.turn(course)
+
+    async def _strike(self, fault: TimedFault) -> None:
+        await self._breaker.turn(self._timeline.add(fault))
 
     async def _drop(self) -> None:
         for subscriber in list(self._audience.subscribers):
@@ -216,7 +295,8 @@ class MockPolygon:
         for server in self._servers:
             await server.wait_closed()
         self._playing.cancel()
-        (ended,) = await asyncio.gather(self._playing, return_exceptions=True)
+        self._ticking.cancel()
+        ended, _ = await asyncio.gather(self._playing, self._ticking, return_exceptions=True)
         await self._loop.shutdown_default_executor()
         return _damage(ended)
 
@@ -231,46 +311,3 @@ def _damage(ended: BaseException | None) -> TapeError | None:
     if isinstance(ended, BaseExceptionGroup):
         return _damage(ended.exceptions[0])
     return ended if isinstance(ended, TapeError) else None
-
-
-def serve(
-    tapes: Sequence[str | Path],
-    *,
-    key: str = "mock-key",
-    speed: float | None = 1.0,
-    rate: float | None = None,
-    port: int = DEFAULT_PORT,
-    rest_port: int | None = None,
-    stop: threading.Event | None = None,
-) -> int:
-    """Serve tapes until `stop` is set, or for ever; what `orderflow mock-feed` runs.
-
-    Where to connect goes to stderr once both servers listen.
-
-    Args:
-        tapes: Parquet files, folders, globs or tape names.
-        key: the API key that logs in.
-        speed: tape seconds a second; None: at `rate`, or as fast as the clients take it.
-        rate: instead of a speed, events a second.
-        port: of the WebSocket server; 0: any free one.
-        rest_port: of the REST server; None: the port after it.
-        stop: set it, from a signal handler or a thread, to end.
-
-    Returns:
-        How many events were played.
-
-    Raises:
-        MockError: a port is taken or a value is out of bounds.
-        TapeError: a tape cannot be read.
-    """
-    if rest_port is None:
-        rest_port = port + 1 if port else 0
-    mock = MockPolygon(tapes, key=key, speed=speed, rate=rate, port=port, rest_port=rest_port)
-    with mock:
-        sys.stderr.write(
-            "Mock Polygon is listening. The tape begins when a client has subscribed.\n"
-            f"  POLYGON_WS_URL={mock.ws_url} POLYGON_REST_URL={mock.rest_url} "
-            f"POLYGON_API_KEY={key} ORDER_FLOW_FRESHNESS=off\n"
-        )
-        (stop or threading.Event()).wait()
-    return mock.played

@@ -60,7 +60,8 @@ class Row(NamedTuple):
 class Span(NamedTuple):
     """Which rows of a symbol to read: `low_ns` inclusive, `high_ns` exclusive, from `after` on.
 
-    `after` is the number of the row before the first one wanted, in the direction of reading.
+    `after` is the number of the row before the first one wanted, in the direction of reading;
+    `last` the highest number there is yet.
     """
 
     symbol: str
@@ -69,6 +70,7 @@ class Span(NamedTuple):
     ascending: bool
     after: int | None
     limit: int
+    last: int = 2**62
 
 
 def tape_paths(tapes: Iterable[str | Path]) -> list[Path]:
@@ -186,6 +188,11 @@ class Tape:
         """The files served, in order."""
         return [file.path for file in self._files]
 
+    def first_ns(self) -> int:
+        """Return the time of the first event, 0 for an empty tape."""
+        found = self._db.cursor().execute("SELECT coalesce(min(ts_ns), 0) FROM tape").fetchone()
+        return int(found[0]) if found else 0
+
     def batches(self, size: int) -> Iterator[list[Row]]:
         """Yield the whole tape in order, at most `size` rows at a time.
 
@@ -214,7 +221,7 @@ class Tape:
                     SELECT *, row_number() OVER (ORDER BY ts_ns, seq, file, row) AS number
                     FROM tape WHERE kind = $kind AND symbol = $symbol
                 )
-                WHERE ts_ns >= $low AND ts_ns < $high
+                WHERE ts_ns >= $low AND ts_ns < $high AND number <= $last
                   AND ($after::BIGINT IS NULL OR number {beyond} $after::BIGINT)
                 ORDER BY number {order} LIMIT $limit
                 """,
@@ -225,6 +232,7 @@ class Tape:
                     "high": span.high_ns,
                     "after": span.after,
                     "limit": span.limit,
+                    "last": span.last,
                 },
             )
             return [Row(*value) for value in cursor.fetchall()]

@@ -18,7 +18,9 @@ import msgspec
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
-from flows.mock.audience import Audience, Subscriber
+from flows.mock.audience import Audience
+from flows.mock.breaker import Breaker, say, status
+from flows.mock.subscriber import Subscriber
 
 STOCK_EVENTS = frozenset(("T", "Q", "A", "AM", "LULD", "NOI", "FMV", "LV"))
 """The topics the stocks cluster knows; any other is met with silence."""
@@ -61,26 +63,20 @@ class Rules:
     drop_after: tuple[int, ...]
 
 
-def _status(status: str, message: str) -> dict[str, str]:
-    return {"ev": "status", "status": status, "message": message}
-
-
-async def _say(connection: ServerConnection, *statuses: dict[str, str]) -> None:
-    await connection.send(msgspec.json.encode(statuses), text=True)
-
-
 class WebSocketService:
     """Serve connections, one coroutine each, into an audience.
 
     Args:
         rules: what is granted.
         audience: where the subscribed connections wait for data.
+        breaker: what goes wrong with them.
     """
 
-    def __init__(self, rules: Rules, audience: Audience) -> None:
+    def __init__(self, rules: Rules, audience: Audience, breaker: Breaker) -> None:
         self._rules = rules
         self._audience = audience
-        self.connections = 0
+        self._breaker = breaker
+        self.everyone: list[Subscriber] = []
         self._connected: set[ServerConnection] = set()
 
     def abort(self) -> None:
@@ -90,36 +86,45 @@ class WebSocketService:
 
     async def serve(self, connection: ServerConnection) -> None:
         """Greet a client, log it in, and answer its requests until it leaves."""
-        number = self.connections
-        self.connections += 1
+        drops, number = self._rules.drop_after, len(self.everyone) + 1
+        drop_after = drops[number - 1] if number <= len(drops) else None
+        subscriber = Subscriber(connection, number, self._rules.events_per_frame, drop_after)
+        self.everyone.append(subscriber)
         self._connected.add(connection)
+        self._breaker.enter(subscriber)
         try:
-            await _say(connection, _status("connected", "Connected Successfully"))
-            if await self._logged_in(connection):
-                await self._subscriptions(connection, number)
+            await self._breaker.stage("before_connected", subscriber)
+            await say(connection, status("connected", "Connected Successfully"))
+            await self._breaker.stage("connected", subscriber)
+            if await self._logged_in(subscriber):
+                await self._breaker.stage("authenticated", subscriber)
+                await self._subscriptions(subscriber)
         except ConnectionClosed:
             return
         finally:
             self._connected.discard(connection)
+            self._breaker.leave(subscriber)
 
-    async def _logged_in(self, connection: ServerConnection) -> bool:
+    async def _logged_in(self, subscriber: Subscriber) -> bool:
+        connection = subscriber.connection
         try:
             async with asyncio.timeout(self._rules.login_s):
                 request = await self._next_request(connection)
-                while request.action != "auth":
+                while request.action != "auth" or self._breaker.login_unheard(subscriber):
                     request = await self._next_request(connection)
         except TimeoutError:
-            late = _status("auth_timeout", "No authentication request received.")
-            await _say(connection, late)
+            late = status("auth_timeout", "No authentication request received.")
+            await say(connection, late)
             return False
-        if request.params != self._rules.key:
+        refused = self._breaker.login_refused(subscriber)
+        if request.params != self._rules.key or refused == "key":
             refusal = "authentication failed"
-        elif self._market(connection) not in self._rules.markets:
+        elif self._market(connection) not in self._rules.markets or refused == "plan":
             refusal = "Your plan doesn't include websocket access."
         else:
-            await _say(connection, _status("auth_success", "authenticated"))
+            await say(connection, status("auth_success", "authenticated"))
             return True
-        await _say(connection, _status("auth_failed", refusal))
+        await say(connection, status("auth_failed", refusal))
         connection.transport.abort()  # the real server does not close in form either
         return False
 
@@ -136,17 +141,11 @@ class WebSocketService:
             except msgspec.DecodeError:
                 continue
 
-    async def _subscriptions(self, connection: ServerConnection, number: int) -> None:
-        drops = self._rules.drop_after
-        subscriber = Subscriber(
-            connection,
-            self._rules.events_per_frame,
-            drops[number] if number < len(drops) else None,
-        )
+    async def _subscriptions(self, subscriber: Subscriber) -> None:
         self._audience.subscribers.add(subscriber)
         try:
             while True:
-                request = await self._next_request(connection)
+                request = await self._next_request(subscriber.connection)
                 if request.action == "subscribe":
                     await self._subscribe(subscriber, request.params)
                 elif request.action == "unsubscribe":
@@ -155,15 +154,19 @@ class WebSocketService:
             self._audience.leave(subscriber)
 
     async def _subscribe(self, subscriber: Subscriber, params: str) -> None:
+        await self._breaker.stage("before_acks", subscriber)
         topics = [topic for topic in _topics(params) if topic not in subscriber.topics]
-        granted = [topic for topic in topics if self._in_plan(topic)]
-        refusal = _status("error", "not authorized")
+        refused = [topic for topic in topics if self._refused(topic, subscriber)]
+        granted = [topic for topic in topics if topic not in refused]
         await self._answer(
             subscriber.connection,
-            [refusal for topic in topics if not self._in_plan(topic)]
-            + [_status("success", f"subscribed to: {topic}") for topic in granted],
+            [status("error", "not authorized") for _ in refused]
+            + [status("success", f"subscribed to: {topic}") for topic in granted],
         )
+        newcomer = not subscriber.topics
         subscriber.change(add=granted)
+        if newcomer and granted:
+            await self._breaker.stage("streaming", subscriber)
         self._audience.changed()
 
     async def _unsubscribe(self, subscriber: Subscriber, params: str) -> None:
@@ -171,19 +174,20 @@ class WebSocketService:
         subscriber.change(remove=given_up)
         await self._answer(
             subscriber.connection,
-            [_status("success", f"unsubscribed to: {topic}") for topic in given_up],
+            [status("success", f"unsubscribed to: {topic}") for topic in given_up],
         )
         self._audience.changed()
 
-    def _in_plan(self, topic: str) -> bool:
-        return topic.partition(".")[0] in self._rules.plan
+    def _refused(self, topic: str, subscriber: Subscriber) -> bool:
+        in_plan = topic.partition(".")[0] in self._rules.plan
+        return not in_plan or self._breaker.refuses(topic, subscriber)
 
     async def _answer(self, connection: ServerConnection, answer: list[dict[str, str]]) -> None:
         if self._rules.acks == "array" and answer:
-            await _say(connection, *answer)
+            await say(connection, *answer)
         elif self._rules.acks == "frames":
-            for status in answer:
-                await _say(connection, status)
+            for one in answer:
+                await say(connection, one)
 
 
 def _topics(params: str) -> list[str]:

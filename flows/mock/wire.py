@@ -30,19 +30,28 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Block(NamedTuple):
-    """Consecutive events of a tape, encoded: event times (ns), topic codes, JSON objects."""
+    """Consecutive events of a tape, encoded.
+
+    When each is due (tape time, ns), its topic code, its row number (0: it is not on the tape),
+    its JSON object.
+    """
 
     ts_ns: npt.NDArray[np.int64]
     topics: npt.NDArray[np.int32]
+    numbers: npt.NDArray[np.int64]
     events: list[bytes]
 
 
 class Topics:
-    """The topics of a tape: `T.SYM` has code 2n and `Q.SYM` 2n + 1, n growing as symbols appear."""
+    """The topics of a tape, and how far each has been printed.
+
+    `T.SYM` has code 2n and `Q.SYM` 2n + 1, n growing as symbols appear.
+    """
 
     def __init__(self) -> None:
         self.symbols: list[str] = []
         self._index: dict[str, int] = {}
+        self._printed = np.zeros(0, np.int64)
 
     def code(self, kind: int, symbol: str) -> int:
         """Return the code of a symbol's trades (kind 0) or quotes (kind 1)."""
@@ -51,6 +60,20 @@ class Topics:
             index = self._index[symbol] = len(self.symbols)
             self.symbols.append(symbol)
         return 2 * index + kind
+
+    def print(self, block: Block, start: int, end: int) -> None:
+        """Take note that `block[start:end]` has been printed."""
+        more = 2 * len(self.symbols) - len(self._printed)
+        if more:
+            self._printed = np.append(self._printed, np.zeros(more, np.int64))
+        np.maximum.at(self._printed, block.topics[start:end], block.numbers[start:end])
+
+    def printed(self, kind: int, symbol: str) -> int:
+        """Return the number of the last row printed of a symbol's trades or quotes, or 0."""
+        printed, index = self._printed, self._index.get(symbol)
+        if index is None or 2 * index >= len(printed):
+            return 0
+        return int(printed[2 * index + kind])
 
 
 def whole_shares(size: float | None) -> float | None:
@@ -159,12 +182,18 @@ def quote_result(row: Row) -> Json:
     }
 
 
+def event_of(row: Row) -> Json:
+    """Return a trade as a `T` event, a quote as a `Q` event."""
+    return trade_event(row) if row.kind == TRADES else quote_event(row)
+
+
 def block_of(rows: list[Row], topics: Topics) -> Block:
     """Return rows encoded, their topics named in `topics`."""
     return Block(
         np.array([row.ts_ns for row in rows], np.int64),
         np.array([topics.code(row.kind, row.symbol) for row in rows], np.int32),
-        [_encode(trade_event(row) if row.kind == TRADES else quote_event(row)) for row in rows],
+        np.array([row.number for row in rows], np.int64),
+        [_encode(event_of(row)) for row in rows],
     )
 
 

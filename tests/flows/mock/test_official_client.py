@@ -102,8 +102,9 @@ def tape(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def mock(tape: Path) -> Iterator[MockPolygon]:
-    """Serve it."""
-    with MockPolygon([tape], plan=("T", "Q")) as mock:
+    """Serve it, all of it printed."""
+    with MockPolygon([tape], plan=("T", "Q"), wait=False) as mock:
+        assert mock.finished.wait(5)
         yield mock
 
 
@@ -183,7 +184,8 @@ def test_the_market_status_is_read(mock: MockPolygon) -> None:
 def test_a_wrong_key_and_a_missing_plan_are_refused(mock: MockPolygon, tape: Path) -> None:
     with pytest.raises(BadResponse, match='"Unknown API Key"'):
         next(rest_client(mock, "wrong").list_trades("BRK.B"))
-    with MockPolygon([tape], plan=("T",)) as trades_only:
+    with MockPolygon([tape], plan=("T",), wait=False) as trades_only:
+        assert trades_only.finished.wait(5)
         assert len(list(rest_client(trades_only).list_trades("BRK.B"))) == 5
         with pytest.raises(BadResponse, match="NOT_AUTHORIZED"):
             next(rest_client(trades_only).list_quotes("BRK.B"))

@@ -15,8 +15,10 @@ from tests.flows.mock.tapes import small_tape
 
 @pytest.fixture
 def mock(tmp_path: Path) -> Iterator[MockPolygon]:
-    """Serve two symbols, 100 trades each."""
-    with MockPolygon([small_tape(tmp_path)], plan=("T",), market="extended-hours") as mock:
+    """Serve two symbols, 100 trades each, all of them printed."""
+    tape = small_tape(tmp_path)
+    with MockPolygon([tape], plan=("T",), market="extended-hours", wait=False) as mock:
+        assert mock.finished.wait(5)
         yield mock
 
 
