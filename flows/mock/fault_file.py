@@ -79,7 +79,7 @@ def mistakes(entry: dict[str, Any], number: int) -> Iterable[str]:
     name = entry.get("kind")
     kind = KINDS.get(name) if isinstance(name, str) else None
     if kind is None:
-        yield f"Fault {number}: there is no kind {name!r}; {_instead(str(name), KINDS)}."
+        yield f"Fault {number}: there is no kind {name!r}; {_instead(str(name), KINDS)}"
         return
     where = f"Fault {number} ({name})"
     hints = get_type_hints(kind, include_extras=True)
@@ -88,7 +88,7 @@ def mistakes(entry: dict[str, Any], number: int) -> Iterable[str]:
         if field == "kind":
             continue
         if field not in fields:
-            yield f"{where}: there is no `{field}`; {_instead(field, fields)}."
+            yield f"{where}: there is no `{field}`; {_instead(field, fields)}"
             continue
         try:
             msgspec.convert(value, hints[field])
@@ -120,4 +120,4 @@ def _literals(hint: Any) -> tuple[Any, ...]:
 
 def _instead(wrong: str, names: Iterable[str]) -> str:
     close = difflib.get_close_matches(wrong, list(names), 1)
-    return f"is it `{close[0]}`" if close else f"there are {', '.join(names)}"
+    return f"is it `{close[0]}`?" if close else f"there are {', '.join(names)}."

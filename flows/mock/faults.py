@@ -54,7 +54,7 @@ class Fault(
     for_tape_s: Seconds | None = None
 
 
-class TimedFault(Fault, frozen=True):
+class TimedFault(Fault, frozen=True, kw_only=True):
     """A fault of a connection or a route, which can also begin and end by other clocks.
 
     Args:
@@ -72,7 +72,7 @@ class TimedFault(Fault, frozen=True):
     count: Number | None = None
 
 
-class ConnectionFault(TimedFault, frozen=True):
+class ConnectionFault(TimedFault, frozen=True, kw_only=True):
     """A fault of the WebSocket.
 
     Args:
@@ -83,7 +83,7 @@ class ConnectionFault(TimedFault, frozen=True):
     connection: Number | None = None
 
 
-class Disconnect(ConnectionFault, frozen=True):
+class Disconnect(ConnectionFault, frozen=True, kw_only=True):
     """The server drops the connection.
 
     Args:
@@ -98,21 +98,21 @@ class Disconnect(ConnectionFault, frozen=True):
     reason: str = ""
 
 
-class Outage(ConnectionFault, frozen=True):
+class Outage(ConnectionFault, frozen=True, kw_only=True):
     """Every connection is dropped, and new ones are refused as long as it lasts."""
 
 
-class AuthFailed(ConnectionFault, frozen=True):
+class AuthFailed(ConnectionFault, frozen=True, kw_only=True):
     """A login that should succeed is refused, with the text for a bad `key` or `plan`."""
 
     text: Literal["key", "plan"] = "key"
 
 
-class AuthTimeout(ConnectionFault, frozen=True):
+class AuthTimeout(ConnectionFault, frozen=True, kw_only=True):
     """The login is not heard: the server says that none came, and closes."""
 
 
-class NotAuthorized(ConnectionFault, frozen=True):
+class NotAuthorized(ConnectionFault, frozen=True, kw_only=True):
     """Some topics are refused, before the acks of the others.
 
     Args:
@@ -122,7 +122,7 @@ class NotAuthorized(ConnectionFault, frozen=True):
     topics: Texts = ("Q",)
 
 
-class MaxConnections(ConnectionFault, frozen=True):
+class MaxConnections(ConnectionFault, frozen=True, kw_only=True):
     """More connections than the account may have, so one of them is killed.
 
     Args:
@@ -141,15 +141,15 @@ class MaxConnections(ConnectionFault, frozen=True):
     code: CloseCode | None = 1008
 
 
-class Silence(ConnectionFault, frozen=True):
+class Silence(ConnectionFault, frozen=True, kw_only=True):
     """No events are sent; pings and requests are answered."""
 
 
-class HalfOpen(ConnectionFault, frozen=True):
+class HalfOpen(ConnectionFault, frozen=True, kw_only=True):
     """Nothing is sent and nothing is read: no events, no pongs, no close."""
 
 
-class SlowConsumer(ConnectionFault, frozen=True):
+class SlowConsumer(ConnectionFault, frozen=True, kw_only=True):
     """A client that reads too slowly is told so and killed, instead of holding up the tape.
 
     Play at a speed or a rate: at full speed every client is too slow.
@@ -163,7 +163,7 @@ class SlowConsumer(ConnectionFault, frozen=True):
     code: CloseCode | None = None
 
 
-class LargeFrames(ConnectionFault, frozen=True):
+class LargeFrames(ConnectionFault, frozen=True, kw_only=True):
     """Events are held back and come in bursts: many in one frame.
 
     Args:
@@ -177,7 +177,7 @@ class LargeFrames(ConnectionFault, frozen=True):
     frame_bytes: Annotated[int, Meta(ge=1000)] | None = None
 
 
-class TapeFault(Fault, frozen=True):
+class TapeFault(Fault, frozen=True, kw_only=True):
     """A fault in the events, chosen by the seed: the same for every client and every play.
 
     Args:
@@ -191,19 +191,19 @@ class TapeFault(Fault, frozen=True):
     events: tuple[Literal["T", "Q"], ...] = ("T",)
 
 
-class Duplicates(TapeFault, frozen=True):
+class Duplicates(TapeFault, frozen=True, kw_only=True):
     """Events come twice, the second time `by_ms` of tape time later."""
 
     by_ms: Seconds = 0.0
 
 
-class OutOfOrder(TapeFault, frozen=True):
+class OutOfOrder(TapeFault, frozen=True, kw_only=True):
     """Events come `by_ms` of tape time late, unchanged, after some that happened later."""
 
     by_ms: Seconds = 50.0
 
 
-class LatePrints(TapeFault, frozen=True):
+class LatePrints(TapeFault, frozen=True, kw_only=True):
     """Trades reported late: executed `by_s` before their SIP timestamp; over REST as well.
 
     Args:
@@ -215,13 +215,13 @@ class LatePrints(TapeFault, frozen=True):
     conditions: tuple[int, ...] = (32,)
 
 
-class MissingKeys(TapeFault, frozen=True):
+class MissingKeys(TapeFault, frozen=True, kw_only=True):
     """Events lack some keys, as from an older server: `c`, `pt`, `ds`."""
 
     keys: Texts = ("c", "pt", "ds")
 
 
-class ExtraKeys(TapeFault, frozen=True):
+class ExtraKeys(TapeFault, frozen=True, kw_only=True):
     """Events have keys nobody knows, or known ones with other values.
 
     Args:
@@ -233,13 +233,13 @@ class ExtraKeys(TapeFault, frozen=True):
     )
 
 
-class FloatKeys(TapeFault, frozen=True):
+class FloatKeys(TapeFault, frozen=True, kw_only=True):
     """Whole numbers are written as `12.0`."""
 
     keys: Texts = ("z", "s")
 
 
-class ExtraEvents(TapeFault, frozen=True):
+class ExtraEvents(TapeFault, frozen=True, kw_only=True):
     """After an event comes another that is not on the tape.
 
     Args:
@@ -249,7 +249,7 @@ class ExtraEvents(TapeFault, frozen=True):
     event: dict[str, Any] = msgspec.field(default_factory=lambda: {"ev": "ZZ"})
 
 
-class RestFault(TimedFault, frozen=True):
+class RestFault(TimedFault, frozen=True, kw_only=True):
     """A fault of the REST routes.
 
     Args:
@@ -261,7 +261,7 @@ class RestFault(TimedFault, frozen=True):
     after_requests: Number | None = None
 
 
-class RestError(RestFault, frozen=True):
+class RestError(RestFault, frozen=True, kw_only=True):
     """A request is answered with an error.
 
     Args:
@@ -273,17 +273,17 @@ class RestError(RestFault, frozen=True):
     retry_after_s: Annotated[int, Meta(ge=0)] | None = None
 
 
-class RestHang(RestFault, frozen=True):
+class RestHang(RestFault, frozen=True, kw_only=True):
     """A request is taken and not answered; the connection is closed after `hang_s`."""
 
     hang_s: Seconds = 3600.0
 
 
-class RestLoop(RestFault, frozen=True):
+class RestLoop(RestFault, frozen=True, kw_only=True):
     """A listing's `next_url` leads to the same page again."""
 
 
-class RestTruncated(RestFault, frozen=True):
+class RestTruncated(RestFault, frozen=True, kw_only=True):
     """Half of an answer.
 
     Args:

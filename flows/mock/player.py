@@ -156,6 +156,7 @@ class Player:
         self._begin_ns = begin_ns
         self._queue: asyncio.Queue[Block | None] = asyncio.Queue(max(1, ahead // BLOCK_EVENTS))
         self.played = 0
+        self.ready = asyncio.Event()  # what is to be printed before the tape begins has been
 
     async def play(self, audience: Audience, timeline: Timeline, breaker: Breaker) -> None:
         """Play to the end.
@@ -166,6 +167,7 @@ class Player:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._read_ahead())
             block, start = await self._skip()
+            self.ready.set()
             await audience.settled()
             timeline.play_begins()
             rest = True

@@ -243,6 +243,10 @@ class MockPolygon:
                 await self._breaker.turn(course)
         self._playing = asyncio.create_task(self._play())
         self._ticking = asyncio.create_task(self._tick())
+        if self.begin_s:
+            ready = asyncio.create_task(self._player.ready.wait())
+            await asyncio.wait((self._playing, ready), return_when=asyncio.FIRST_COMPLETED)
+            ready.cancel()
 
     async def _listen(self) -> None:
         server = await serve_websocket(

@@ -79,15 +79,17 @@ class Subscriber:
             events = block.events[start:end]
         else:
             events = [block.events[start + i] for i in np.flatnonzero(wanted)]
-        if self.mutes or self.gone:
-            return
-        self.events_sent += len(events)
         if self._gather is None:
             for i in range(0, len(events), self._events_per_frame):
-                await self.deliver_frame(frame_of(events[i : i + self._events_per_frame]))
-        else:
+                await self._send(events[i : i + self._events_per_frame])
+        elif not self.mutes:
             for full in self._gather.add(events):
-                await self.deliver_frame(frame_of(full))
+                await self._send(full)
+
+    async def _send(self, events: list[bytes]) -> None:
+        if not self.mutes and not self.gone:
+            await self.deliver_frame(frame_of(events))
+            self.events_sent += len(events)
 
     async def deliver_frame(self, frame: bytes) -> None:
         """Send one data frame, and abort if it was the last this connection is to see.
@@ -127,7 +129,7 @@ class Subscriber:
         """Send events in small frames again, those held back first."""
         held, self._gather = self._gather, None
         if held and held.events:
-            await self.deliver_frame(frame_of(held.events))
+            await self._send(held.events)
 
     def bound(self, fault: SlowConsumer | None, overrun: Befalls) -> None:
         """Keep no more for it than the fault says, and let `overrun` befall it beyond that."""
