@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 NINE_THIRTY_NS = 1_795_185_000_000_000_000  # 2026-11-20 09:30 New York
@@ -111,3 +112,21 @@ def log_in(url: str, key: str = "mock-key") -> Client:
     client.say("auth", key)
     client.hear()
     return client
+
+
+def subscribed(url: str, topics: str = "T.*,Q.*") -> Client:
+    """Connect, log in and subscribe."""
+    client = log_in(url)
+    client.say("subscribe", topics)
+    client.hear()
+    return client
+
+
+def until_closed(client: Client) -> list[Any]:
+    """Return all events until the connection ends."""
+    heard: list[Any] = []
+    try:
+        while True:
+            heard += client.hear()
+    except ConnectionClosed:
+        return heard

@@ -19,7 +19,7 @@ from flows.mock.faults import (
     Outage,
     Stage,
 )
-from tests.flows.mock.tapes import Client, log_in, open_client, small_tape
+from tests.flows.mock.tapes import Client, log_in, open_client, small_tape, subscribed, until_closed
 
 TOO_MANY = {
     "ev": "status",
@@ -111,13 +111,6 @@ def test_topics_are_refused_before_the_acks_of_the_others() -> None:
         client.close()
 
 
-def subscribed(mock: MockPolygon) -> Client:
-    client = log_in(mock.ws_url)
-    client.say("subscribe", "T.*")
-    client.hear()
-    return client
-
-
 def end_of(client: Client) -> tuple[Any, int | None]:
     """Return the next frame, and the close code that follows if any."""
     said = client.hear()
@@ -128,8 +121,8 @@ def end_of(client: Client) -> tuple[Any, int | None]:
 
 def test_too_many_connections_kill_the_older_one() -> None:
     with MockPolygon(faults=[MaxConnections()]) as mock:
-        older = subscribed(mock)
-        newcomer = subscribed(mock)
+        older = subscribed(mock.ws_url, "T.*")
+        newcomer = subscribed(mock.ws_url, "T.*")
         assert end_of(older) == ([TOO_MANY], 1008)
         assert newcomer.hears_nothing()
         assert mock.strikes == [1]
@@ -138,8 +131,8 @@ def test_too_many_connections_kill_the_older_one() -> None:
 
 def test_or_the_newcomer_and_without_a_closing_handshake() -> None:
     with MockPolygon(faults=[MaxConnections(kill="newcomer", code=None)]) as mock:
-        older = subscribed(mock)
-        assert end_of(subscribed(mock)) == ([TOO_MANY], None)
+        older = subscribed(mock.ws_url, "T.*")
+        assert end_of(subscribed(mock.ws_url, "T.*")) == ([TOO_MANY], None)
         assert older.hears_nothing()
         older.close()
 
@@ -157,11 +150,8 @@ def test_or_right_after_the_login_and_even_the_only_one() -> None:
 def test_too_many_in_the_middle_of_the_stream(tmp_path: Path) -> None:
     fault = MaxConnections(after_events=20)
     with MockPolygon([small_tape(tmp_path)], settle_s=0.3, faults=[fault]) as mock:
-        older, newcomer = subscribed(mock), subscribed(mock)
-        heard: list[Any] = []
-        with pytest.raises(ConnectionClosed):
-            while True:
-                heard += older.hear()
+        older, newcomer = subscribed(mock.ws_url, "T.*"), subscribed(mock.ws_url, "T.*")
+        heard = until_closed(older)
         assert heard.pop() == TOO_MANY
         assert len(heard) == 7  # trades among the first 20 events
         assert mock.finished.wait(5)

@@ -12,14 +12,15 @@ from websockets.exceptions import ConnectionClosedError
 
 from flows.mock import MockError, MockPolygon, TapeError, serve
 from tests.flows.mock import tapes
-from tests.flows.mock.tapes import Client, at, log_in, open_client, small_tape, write_tape
-
-
-def subscribed(mock: MockPolygon, topics: str = "T.*,Q.*") -> Client:
-    client = log_in(mock.ws_url)
-    client.say("subscribe", topics)
-    client.hear()
-    return client
+from tests.flows.mock.tapes import (
+    Client,
+    at,
+    log_in,
+    open_client,
+    small_tape,
+    subscribed,
+    write_tape,
+)
 
 
 def times_of(client: Client, trades: int) -> list[tuple[int, float]]:
@@ -52,7 +53,7 @@ def test_speed_is_tape_time(tmp_path: Path) -> None:
         tmp_path / "t.parquet", tapes.TRADES, *(("A", at(ms), 1.0, 1) for ms in (0, 400, 1200))
     )
     with MockPolygon([tmp_path], speed=4) as mock:
-        client = subscribed(mock)
+        client = subscribed(mock.ws_url)
         (_, first), (_, second), (_, third) = times_of(client, 3)
         assert second - first > 0.08
         assert third - second > 0.18
@@ -61,7 +62,7 @@ def test_speed_is_tape_time(tmp_path: Path) -> None:
 
 def test_rate_is_events_a_second(tmp_path: Path) -> None:
     with MockPolygon([small_tape(tmp_path, trades=10)], rate=100) as mock:
-        client = subscribed(mock)
+        client = subscribed(mock.ws_url)
         arrivals = [arrival for _, arrival in times_of(client, 30)]
         assert arrivals[-1] - arrivals[0] > 0.25
         client.close()
@@ -69,11 +70,11 @@ def test_rate_is_events_a_second(tmp_path: Path) -> None:
 
 def test_a_connection_is_aborted_after_so_many_frames_and_the_tape_waits(tmp_path: Path) -> None:
     with MockPolygon([small_tape(tmp_path, trades=600)], drop_after=(3,)) as mock:
-        client = subscribed(mock)
+        client = subscribed(mock.ws_url)
         first = [client.hear() for _ in range(3)]
         with pytest.raises(ConnectionClosedError):
             client.hear()
-        again = subscribed(mock)
+        again = subscribed(mock.ws_url)
         later = times_of(again, 8)
         assert sum(map(len, first)) == 24
         assert later[0][0] > first[-1][-1]["t"]  # what was on its way is lost, as in life
@@ -83,7 +84,7 @@ def test_a_connection_is_aborted_after_so_many_frames_and_the_tape_waits(tmp_pat
 
 def test_connections_are_dropped_and_refused_on_demand(tmp_path: Path) -> None:
     with MockPolygon([small_tape(tmp_path)], rate=50) as mock:
-        client = subscribed(mock)
+        client = subscribed(mock.ws_url)
         mock.refuse()
         client.hear()  # those that stand go on
         with pytest.raises(ConnectionRefusedError):
@@ -92,7 +93,7 @@ def test_connections_are_dropped_and_refused_on_demand(tmp_path: Path) -> None:
         with pytest.raises(ConnectionClosedError):
             times_of(client, 600)
         mock.accept()
-        subscribed(mock).close()
+        subscribed(mock.ws_url).close()
 
 
 def test_what_cannot_start_says_so_in_a_sentence(tmp_path: Path) -> None:

@@ -22,33 +22,24 @@ from flows.mock.faults import (
     SlowConsumer,
 )
 from tests.flows.mock import tapes
-from tests.flows.mock.tapes import Client, at, log_in, open_client, small_tape, write_tape
-
-
-def subscribed(mock: MockPolygon, topics: str = "T.*,Q.*") -> Client:
-    client = log_in(mock.ws_url)
-    client.say("subscribe", topics)
-    client.hear()
-    return client
+from tests.flows.mock.tapes import (
+    Client,
+    at,
+    open_client,
+    small_tape,
+    subscribed,
+    until_closed,
+    write_tape,
+)
 
 
 def back(mock: MockPolygon) -> Client:
     """Subscribe again, as soon as connections are accepted."""
     while True:
         try:
-            return subscribed(mock)
+            return subscribed(mock.ws_url)
         except (ConnectionRefusedError, ConnectionClosed):
             time.sleep(0.01)
-
-
-def events(client: Client) -> list[Any]:
-    """Return all events until the connection ends."""
-    heard: list[Any] = []
-    try:
-        while True:
-            heard += client.hear()
-    except ConnectionClosed:
-        return heard
 
 
 def rest_trades(mock: MockPolygon, symbol: str, query: str = "") -> list[int]:
@@ -62,10 +53,10 @@ def test_an_outage_costs_exactly_the_events_of_its_time_and_rest_has_them(tmp_pa
     fault = Outage(after_events=100, for_events=300)
     tape = small_tape(tmp_path, trades=300, symbols=("AAPL",))
     with MockPolygon([tape], at_end="close", faults=[fault]) as mock:
-        before = events(subscribed(mock))
+        before = until_closed(subscribed(mock.ws_url))
         client = back(mock)
         printed = rest_trades(mock, "AAPL")
-        after = events(client)
+        after = until_closed(client)
         trades = [[e["q"] for e in part if e["ev"] == "T"] for part in (before, after)]
         missed = rest_trades(mock, "AAPL", f"&timestamp.gt={before[-1]['t'] * 10**6 + 999_999}")
     assert (len(before), len(after)) == (100, 500)
@@ -79,7 +70,7 @@ def test_an_outage_costs_exactly_the_events_of_its_time_and_rest_has_them(tmp_pa
 def test_rest_lists_nothing_before_the_tape_begins(tmp_path: Path) -> None:
     with MockPolygon([small_tape(tmp_path, trades=4)]) as mock:
         assert rest_trades(mock, "AAPL") == []
-        client = subscribed(mock)
+        client = subscribed(mock.ws_url)
         assert mock.finished.wait(5)
         assert rest_trades(mock, "AAPL") == [1, 2]
         client.close()
@@ -88,15 +79,15 @@ def test_rest_lists_nothing_before_the_tape_begins(tmp_path: Path) -> None:
 def test_or_what_was_before_the_beginning_of_a_tape_begun_in_the_middle(tmp_path: Path) -> None:
     tape = small_tape(tmp_path, trades=3000, symbols=("AAPL",))
     with MockPolygon([tape], begin_s=2.5, at_end="close") as mock:
-        client = subscribed(mock, "T.*")
+        client = subscribed(mock.ws_url, "T.*")
         assert rest_trades(mock, "AAPL", "&timestamp.lt=" + str(at(2500)))[-1] == 2500
-        assert [e["q"] for e in events(client)] == [*range(2501, 3001)]
+        assert [e["q"] for e in until_closed(client)] == [*range(2501, 3001)]
 
 
 def test_one_print_is_not_listed_before_the_other_of_the_same_time(tmp_path: Path) -> None:
     write_tape(tmp_path / "t.parquet", tapes.TRADES, *[("A", at(0), 1.0, 1)] * 5)
     with MockPolygon([tmp_path], faults=[Disconnect(after_events=2)]) as mock:
-        assert len(events(subscribed(mock))) == 2
+        assert len(until_closed(subscribed(mock.ws_url))) == 2
         assert rest_trades(mock, "A") == [1, 2]
 
 
@@ -107,7 +98,7 @@ def test_a_connection_is_dropped_after_so_many_events_of_its_own(tmp_path: Path,
         Disconnect(connection=2, after_events=5, code=code),
     ]
     with MockPolygon([small_tape(tmp_path)], faults=faults, at_end="close") as mock:
-        heard = [len(events(subscribed(mock, "T.*"))) for _ in range(3)]
+        heard = [len(until_closed(subscribed(mock.ws_url, "T.*"))) for _ in range(3)]
     # Without an end the tape stands still meanwhile: nothing is missed.
     assert heard == mock.sent == [10, 5, 185]
     assert mock.strikes == [1, 1]
@@ -116,8 +107,8 @@ def test_a_connection_is_dropped_after_so_many_events_of_its_own(tmp_path: Path,
 def test_a_disconnect_that_lasts_drops_whoever_comes_back(tmp_path: Path) -> None:
     fault = Disconnect(at_s=0.05, for_tape_s=0.1)
     with MockPolygon([small_tape(tmp_path)], rate=1000, faults=[fault], at_end="close") as mock:
-        first = events(subscribed(mock))
-        while not (then := events(back(mock))):
+        first = until_closed(subscribed(mock.ws_url))
+        while not (then := until_closed(back(mock))):
             pass
         assert mock.strikes[0] > 1
     assert first[-1]["t"] == at(49) // 10**6
@@ -127,7 +118,7 @@ def test_a_disconnect_that_lasts_drops_whoever_comes_back(tmp_path: Path) -> Non
 def test_silence_sends_nothing_and_answers_pings(tmp_path: Path) -> None:
     fault = Silence(connection=1, after_events=30)
     with MockPolygon([small_tape(tmp_path)], faults=[fault]) as mock:
-        client = subscribed(mock)
+        client = subscribed(mock.ws_url)
         assert sum(len(client.hear()) for _ in range(4)) == 30
         assert client.hears_nothing()
         assert client.socket.ping().wait(2)
@@ -139,14 +130,14 @@ def test_silence_sends_nothing_and_answers_pings(tmp_path: Path) -> None:
 def test_a_silence_that_ends_has_cost_the_events_of_its_time(tmp_path: Path) -> None:
     fault = Silence(at_s=0.05, for_tape_s=0.1)
     with MockPolygon([small_tape(tmp_path)], faults=[fault], at_end="close") as mock:
-        times = [(e["t"] * 10**6 - at(0)) // 10**6 for e in events(subscribed(mock))]
+        times = [(e["t"] * 10**6 - at(0)) // 10**6 for e in until_closed(subscribed(mock.ws_url))]
     assert sorted(set(times)) == [*range(50), *range(150, 200)]
     assert mock.sent == [300]
 
 
 def test_half_open_means_no_events_and_no_pongs_until_it_ends(tmp_path: Path) -> None:
     with MockPolygon([small_tape(tmp_path)], rate=1000) as mock:
-        client = subscribed(mock)
+        client = subscribed(mock.ws_url)
         client.hear()
         mock.strike(HalfOpen(for_s=0.5))
         while not client.hears_nothing():
@@ -162,9 +153,9 @@ def test_who_reads_too_slowly_is_told_and_killed_while_the_tape_goes_on(tmp_path
     fault = SlowConsumer(buffer_bytes=50_000, code=1008)
     tape = small_tape(tmp_path, trades=40_000)
     with MockPolygon([tape], faults=[fault], hold=False) as mock:
-        slow = subscribed(mock)
+        slow = subscribed(mock.ws_url)
         assert mock.finished.wait(60)  # though nobody reads
-        heard = events(slow)
+        heard = until_closed(slow)
         assert mock.strikes == [1]
         assert heard.pop()["status"] == "slow_consumer"
         assert 0 < len(heard) == mock.sent[0] < mock.played == 120_000
@@ -174,11 +165,11 @@ def test_or_is_killed_without_a_word(tmp_path: Path) -> None:
     fault = SlowConsumer(buffer_bytes=50_000)
     tape = small_tape(tmp_path, trades=40_000)
     with MockPolygon([tape], faults=[fault], hold=False) as mock:
-        slow = subscribed(mock)
+        slow = subscribed(mock.ws_url)
         assert mock.finished.wait(60)
+        assert len(until_closed(slow)) < mock.played
         with pytest.raises(ConnectionClosedError) as closed:
-            while True:
-                slow.hear()
+            slow.hear()
         assert closed.value.rcvd is None
 
 
@@ -187,7 +178,7 @@ def test_events_come_in_bursts_of_many_in_a_frame(tmp_path: Path) -> None:
         fault = LargeFrames(after_events=40, for_events=500)
         tape, frames = small_tape(tmp_path), []
         with MockPolygon([tape], faults=[fault], seed=seed, at_end="close") as mock:
-            client = subscribed(mock)
+            client = subscribed(mock.ws_url)
             try:
                 while True:
                     frames.append(client.hear())
@@ -209,7 +200,7 @@ def test_events_come_in_bursts_of_many_in_a_frame(tmp_path: Path) -> None:
 def test_frames_come_close_to_a_size(tmp_path: Path) -> None:
     fault = LargeFrames(frame_bytes=1_000_000)
     with MockPolygon([small_tape(tmp_path, trades=6000)], faults=[fault], at_end="close") as mock:
-        client = subscribed(mock)
+        client = subscribed(mock.ws_url)
         client.socket.protocol.max_message_size = None
         first = client.socket.recv(10, decode=False)
         last = client.socket.recv(10, decode=False)
@@ -221,9 +212,9 @@ def test_frames_come_close_to_a_size(tmp_path: Path) -> None:
 def test_a_fault_can_begin_by_the_clock(tmp_path: Path) -> None:
     faults = [Disconnect(after_s=0.2, code=1001), MaxConnections(limit=0, after_s=600)]
     with MockPolygon([small_tape(tmp_path)], rate=500, faults=faults) as mock:
-        client = subscribed(mock)
+        client = subscribed(mock.ws_url)
         began = time.monotonic()
-        heard = events(client)
+        heard = until_closed(client)
         assert time.monotonic() - began > 0.15
         assert 0 < len(heard) < 600
         assert mock.strikes == [1, 0]
@@ -231,14 +222,14 @@ def test_a_fault_can_begin_by_the_clock(tmp_path: Path) -> None:
 
 def test_a_fault_can_be_struck_by_hand(tmp_path: Path) -> None:
     with MockPolygon([small_tape(tmp_path)]) as mock:
-        client = subscribed(mock)
+        client = subscribed(mock.ws_url)
         assert mock.finished.wait(5)
         mock.strike(Disconnect(code=1011))
-        assert len(events(client)) == 600
+        assert len(until_closed(client)) == 600
         mock.strike(Disconnect(stage="connected"))
         refused = open_client(mock.ws_url)
         refused.hear()
         with pytest.raises(ConnectionClosedError):
             refused.hear()
         assert mock.strikes == [1, 1]
-        subscribed(mock).close()
+        subscribed(mock.ws_url).close()
