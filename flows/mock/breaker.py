@@ -170,6 +170,11 @@ class Breaker:
         there = [s for s in self._audience.subscribers if s.topics and course.concerns(s.number)]
         return sorted(there, key=lambda subscriber: subscriber.number)
 
+    def close(self) -> None:
+        """Let go of what is still to befall somebody."""
+        for task in self._tasks:
+            task.cancel()
+
     def room(self) -> int:
         """Return how many events can be played before a connection was sent enough of them."""
         return min((left for _, left in self._awaited()), default=_UNBOUNDED)
@@ -265,7 +270,8 @@ class Breaker:
     async def _undo(self, course: Course) -> None:
         """End a lasting fault on every connection it struck."""
         fault = course.fault
-        if isinstance(fault, Outage):
+        outages = [other for other in self._timeline.courses if isinstance(other.fault, Outage)]
+        if isinstance(fault, Outage) and not any(outage.there for outage in outages):
             await self._reopen()
         for subscriber in self._struck.pop(course, set()):
             if isinstance(fault, SlowConsumer):

@@ -156,6 +156,7 @@ class Player:
         self._begin_ns = begin_ns
         self._queue: asyncio.Queue[Block | None] = asyncio.Queue(max(1, ahead // BLOCK_EVENTS))
         self.played = 0
+        self.tape_ns = 0
         self.ready = asyncio.Event()  # what is to be printed before the tape begins has been
 
     async def play(self, audience: Audience, timeline: Timeline, breaker: Breaker) -> None:
@@ -225,6 +226,7 @@ class Player:
             self._topics.print(block, start, end)
             await audience.deliver(block, start, end, self._topics)
             self.played += end - start
+            self.tape_ns = int(block.ts_ns[end - 1])
             start = end
             await asyncio.sleep(0)  # pings, subscriptions and closes have their turn
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from flows.mock.fault_file import FaultFile, read_faults
+from flows.mock.faults import TimedFault, kind_of
 from flows.mock.server import MockPolygon
 
 DEFAULT_PORT = 8765
@@ -26,7 +27,8 @@ def serve(
 ) -> int:
     """Serve tapes until `stop` is set, or for ever; what `orderflow mock-feed` runs.
 
-    Where to connect goes to stderr once both servers listen.
+    Where to connect goes to stderr once both servers listen, and at the end how often each
+    fault has struck.
 
     Args:
         tapes: Parquet files, folders, globs or tape names.
@@ -67,4 +69,8 @@ def serve(
             f"POLYGON_API_KEY={key} ORDER_FLOW_FRESHNESS=off\n"
         )
         (stop or threading.Event()).wait()
+        strikes = mock.strikes
+    for number, (fault, count) in enumerate(zip(wrong.faults, strikes, strict=True), 1):
+        if isinstance(fault, TimedFault):
+            sys.stderr.write(f"  fault {number} ({kind_of(fault)}): {count} strikes\n")
     return mock.played

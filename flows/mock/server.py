@@ -23,7 +23,7 @@ from flows.mock.oddities import Oddities
 from flows.mock.player import BLOCK_EVENTS, Pace, Player, pace_of, play_frames
 from flows.mock.rest import RestService
 from flows.mock.rest_server import RestServer
-from flows.mock.tape import Tape, TapeError
+from flows.mock.tape import Tape
 from flows.mock.timeline import Timeline
 from flows.mock.websocket import Acks, Rules, WebSocketService
 from flows.mock.wire import Topics
@@ -105,7 +105,7 @@ class MockPolygon:
         pace = self._pace()
         check_faults(self.faults)
         self._tape = Tape(self.tapes)
-        first_ns = self._tape.first_ns()
+        first_ns = self._tape.first_ns() if self.faults or self.begin_s else 0
         topics, oddities = Topics(), Oddities(self.faults, self.seed, first_ns)
         self._timeline = Timeline(self.faults, first_ns)
         blocks = oddities.blocks(self._tape, topics, BLOCK_EVENTS)
@@ -143,10 +143,10 @@ class MockPolygon:
     ) -> None:
         """Close every connection and both servers."""
         self._rest.stop()
-        damage = self._run(self._close())
+        failure = self._run(self._close())
         self._stop()
-        if damage is not None and error is None:
-            raise damage
+        if failure is not None and error is None:
+            raise failure
 
     @property
     def ws_url(self) -> str:
@@ -242,7 +242,7 @@ class MockPolygon:
             if course.active:
                 await self._breaker.turn(course)
         self._playing = asyncio.create_task(self._play())
-        self._ticking = asyncio.create_task(self._tick())
+        self._ticking = asyncio.create_task(self._tick()) if self.faults else None
         if self.begin_s:
             ready = asyncio.create_task(self._player.ready.wait())
             await asyncio.wait((self._playing, ready), return_when=asyncio.FIRST_COMPLETED)
@@ -282,7 +282,10 @@ class MockPolygon:
                 await self._breaker.turn(course)
 
     async def _strike(self, fault: TimedFault) -> None:
-        await self._breaker.turn(self._timeline.add(fault))
+        course = self._timeline.add(fault, self._player.played, self._player.tape_ns)
+        await self._breaker.turn(course)
+        if self._ticking is None:
+            self._ticking = asyncio.create_task(self._tick())
 
     async def _drop(self) -> None:
         for subscriber in list(self._audience.subscribers):
@@ -292,17 +295,19 @@ class MockPolygon:
         self._servers[-1].close(close_connections=False)
         await asyncio.sleep(0)  # in which it closes its sockets; it ends with its connections
 
-    async def _close(self) -> TapeError | None:
+    async def _close(self) -> Exception | None:
         for server in self._servers:
             server.close(close_connections=False)
         self._service.abort()
         for server in self._servers:
             await server.wait_closed()
-        self._playing.cancel()
-        self._ticking.cancel()
-        ended, _ = await asyncio.gather(self._playing, self._ticking, return_exceptions=True)
+        self._breaker.close()
+        tasks = [task for task in (self._playing, self._ticking) if task is not None]
+        for task in tasks:
+            task.cancel()
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
         await self._loop.shutdown_default_executor()
-        return _damage(ended)
+        return next(filter(None, map(_failure, ended)), None)
 
     def _stop(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -311,7 +316,8 @@ class MockPolygon:
         self._tape.close()
 
 
-def _damage(ended: BaseException | None) -> TapeError | None:
-    if isinstance(ended, BaseExceptionGroup):
-        return _damage(ended.exceptions[0])
-    return ended if isinstance(ended, TapeError) else None
+def _failure(error: BaseException | None) -> Exception | None:
+    """Return what a task failed of, unless it was told to end."""
+    if isinstance(error, BaseExceptionGroup):
+        return _failure(error.exceptions[0])
+    return error if isinstance(error, Exception) else None

@@ -43,9 +43,14 @@ class Course:
         self._once = isinstance(fault, Disconnect) and not self.bounded
 
     @property
+    def there(self) -> bool:
+        """Whether the fault has begun and not ended."""
+        return self.begun is not None and not self.over
+
+    @property
     def active(self) -> bool:
-        """Whether the fault is there and may strike."""
-        return self.begun is not None and not self.over and not self.exhausted
+        """Whether it is there and has strikes left."""
+        return self.there and not self.exhausted
 
     @property
     def of_connection(self) -> bool:
@@ -129,12 +134,13 @@ class Timeline:
     @property
     def away(self) -> bool:
         """Whether a fault that ends is there: then the tape goes on, listened to or not."""
-        return any(course.bounded and course.begun and not course.over for course in self.courses)
+        return any(course.bounded and course.there for course in self.courses)
 
-    def add(self, fault: TimedFault) -> Course:
-        """Add a fault that begins now."""
+    def add(self, fault: TimedFault, events: int, tape_ns: int) -> Course:
+        """Add a fault that begins now, and set the clocks."""
+        self.now = Moment(events, tape_ns, time.monotonic())
         course = Course(fault)
-        course.begun = self.now._replace(wall_s=time.monotonic())
+        course.begun = self.now
         self._courses.append(course)
         self.courses.append(course)
         return course
@@ -182,9 +188,7 @@ class Timeline:
         ended = [
             course
             for course in self.courses
-            if course.begun
-            and not course.over
-            and (course.fault.for_events or course.fault.for_tape_s is not None)
+            if course.there and (course.fault.for_events or course.fault.for_tape_s is not None)
         ]
         for course in ended:
             course.over = True

@@ -42,3 +42,20 @@ def test_a_tape_that_is_not_there_is_one_sentence() -> None:
     )
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
     assert done.stderr.startswith("orderflow: No tape at gone.parquet: ")
+
+
+def test_each_mistake_in_a_fault_file_is_one_sentence(tmp_path: Path) -> None:
+    wrong = tmp_path / "faults.toml"
+    wrong.write_text('[[fault]]\nkind = "silense"\n[[fault]]\nkind = "outage"\nfor_s = -1\n')
+    done = subprocess.run(
+        [sys.executable, "-m", "flows.cli", "mock-feed", "tape", "--faults", str(wrong)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines() == [
+        "orderflow: Fault 1: there is no kind 'silense'; is it `silence`?",
+        "Fault 2 (outage): `for_s` is -1, but must be `float` >= 0.0.",
+    ]

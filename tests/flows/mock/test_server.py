@@ -19,8 +19,15 @@ from tests.flows.mock.tapes import (
     open_client,
     small_tape,
     subscribed,
+    until_closed,
     write_tape,
 )
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def times_of(client: Client, trades: int) -> list[tuple[int, float]]:
@@ -121,3 +128,32 @@ def test_serve_says_where_to_connect_and_ends_when_told(
     assert said.out == ""
     assert "POLYGON_WS_URL=ws://127.0.0.1:" in said.err
     assert "POLYGON_API_KEY=mock-key" in said.err
+
+
+def test_serve_takes_a_file_of_faults_and_says_how_often_each_struck(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tape, stop, port = small_tape(tmp_path), threading.Event(), free_port()
+    wrong = tmp_path / "faults.toml"
+    wrong.write_text(
+        '[[fault]]\nkind = "disconnect"\nconnection = 1\ncode = 1012\nafter_events = 5\n'
+        '[[fault]]\nkind = "late_prints"\n[[fault]]\nkind = "silence"\nafter_events = 1000\n'
+    )
+    serving = threading.Thread(
+        target=serve, args=([tape],), kwargs={"port": port, "faults": wrong, "stop": stop}
+    )
+    serving.start()
+    while True:
+        try:
+            client = subscribed(f"ws://127.0.0.1:{port}")
+        except ConnectionRefusedError:
+            time.sleep(0.01)
+        else:
+            break
+    assert len(until_closed(client)) == 5
+    stop.set()
+    serving.join()
+    assert capsys.readouterr().err.splitlines()[2:] == [
+        "  fault 1 (disconnect): 1 strikes",
+        "  fault 3 (silence): 0 strikes",
+    ]

@@ -233,3 +233,29 @@ def test_a_fault_can_be_struck_by_hand(tmp_path: Path) -> None:
             refused.hear()
         assert mock.strikes == [1, 1]
         subscribed(mock.ws_url).close()
+
+
+def test_a_fault_struck_by_hand_in_the_middle_ends_when_it_says(tmp_path: Path) -> None:
+    with MockPolygon([small_tape(tmp_path)], rate=1500, at_end="close") as mock:
+        client = subscribed(mock.ws_url)
+        while mock.played < 50:
+            client.hear()
+        mock.strike(Silence(for_events=100))
+        until_closed(client)
+        assert 500 <= mock.sent[0] < 520
+
+
+def test_connections_are_refused_until_the_last_of_two_outages_ends() -> None:
+    with MockPolygon(faults=[Outage(for_s=0.1), Outage(for_s=0.5)]) as mock:
+        time.sleep(0.25)
+        with pytest.raises(ConnectionRefusedError):
+            open_client(mock.ws_url)
+        client = back(mock)
+        assert mock.topics == {"T.*", "Q.*"}
+        client.close()
+
+
+def test_what_is_to_befall_a_connection_later_does_not_outlive_the_mock() -> None:
+    with MockPolygon(faults=[MaxConnections(limit=0, delay_s=600)]) as mock:
+        assert subscribed(mock.ws_url).hears_nothing()
+        assert mock.strikes == [1]
