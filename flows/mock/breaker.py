@@ -26,6 +26,7 @@ from flows.mock.faults import (
     SlowConsumer,
     Stage,
 )
+from flows.mock.listener import Listener
 from flows.mock.subscriber import Subscriber
 from flows.mock.timeline import Course, Timeline
 
@@ -51,9 +52,6 @@ async def say(connection: ServerConnection, *statuses: dict[str, str]) -> None:
     await connection.send(msgspec.json.encode(statuses), text=True)
 
 
-Door = Callable[[], Awaitable[None]]
-
-
 class Breaker:
     """Strike connections with the faults of a timeline.
 
@@ -61,17 +59,14 @@ class Breaker:
         timeline: which faults are there.
         audience: the connections that are subscribed.
         seed: of what is left to chance.
-        shut: refuses new connections.
-        reopen: accepts them again.
     """
 
-    def __init__(
-        self, timeline: Timeline, audience: Audience, seed: int, shut: Door, reopen: Door
-    ) -> None:
+    door: Listener
+
+    def __init__(self, timeline: Timeline, audience: Audience, seed: int) -> None:
         self._timeline = timeline
         self._audience = audience
         self._seed = seed
-        self._shut, self._reopen = shut, reopen
         self._connected: set[Subscriber] = set()
         self._logged_in: dict[Subscriber, None] = {}  # the oldest first
         self._tasks: set[asyncio.Task[None]] = set()
@@ -149,7 +144,7 @@ class Breaker:
         fault = course.fault
         if isinstance(fault, Outage):
             course.struck()
-            await self._shut()
+            await self.door.refuse()
             for subscriber in list(self._connected):
                 await self._end(subscriber, None)
         elif isinstance(fault, MaxConnections):
@@ -272,7 +267,7 @@ class Breaker:
         fault = course.fault
         outages = [other for other in self._timeline.courses if isinstance(other.fault, Outage)]
         if isinstance(fault, Outage) and not any(outage.there for outage in outages):
-            await self._reopen()
+            await self.door.accept()
         for subscriber in self._struck.pop(course, set()):
             if isinstance(fault, SlowConsumer):
                 subscriber.bound(None, self._slow_killer(course, fault))

@@ -11,14 +11,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
-from websockets.asyncio.server import Server
-from websockets.asyncio.server import serve as serve_websocket
-
 from flows.errors import OrderflowError
 from flows.mock.audience import Audience
 from flows.mock.breaker import Breaker
 from flows.mock.fault_file import check_faults
 from flows.mock.faults import Fault, TimedFault
+from flows.mock.listener import HOST, Listener
 from flows.mock.oddities import Oddities
 from flows.mock.player import BLOCK_EVENTS, Pace, Player, pace_of, play_frames
 from flows.mock.rest import RestService
@@ -28,7 +26,6 @@ from flows.mock.timeline import Timeline
 from flows.mock.websocket import Acks, Rules, WebSocketService
 from flows.mock.wire import Topics
 
-HOST = "127.0.0.1"
 _TICK_S = 0.005
 
 X = TypeVar("X")
@@ -206,11 +203,11 @@ class MockPolygon:
 
     def refuse(self) -> None:
         """Refuse new connections; those that stand go on."""
-        self._run(self._refuse())
+        self._run(self._listener.refuse())
 
     def accept(self) -> None:
         """Accept connections again, on the same port."""
-        self._run(self._listen())
+        self._run(self._listener.accept())
 
     def _pace(self) -> Pace:
         try:
@@ -222,7 +219,6 @@ class MockPolygon:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
 
     async def _open(self) -> None:
-        self._servers: list[Server] = []
         self._audience = Audience(self.settle_s, self.wait)
         rules = Rules(
             self.key,
@@ -233,11 +229,12 @@ class MockPolygon:
             self.events_per_frame,
             self.drop_after,
         )
-        self._breaker = Breaker(
-            self._timeline, self._audience, self.seed, self._refuse, self._listen
-        )
+        self._breaker = Breaker(self._timeline, self._audience, self.seed)
         self._service = WebSocketService(rules, self._audience, self._breaker)
-        await self._listen()
+        self._listener = Listener(self._service.serve, self.port)
+        self._breaker.door = self._listener
+        await self._listener.accept()
+        self.port = self._listener.port
         for course in self._timeline.courses:
             if course.active:
                 await self._breaker.turn(course)
@@ -247,18 +244,6 @@ class MockPolygon:
             ready = asyncio.create_task(self._player.ready.wait())
             await asyncio.wait((self._playing, ready), return_when=asyncio.FIRST_COMPLETED)
             ready.cancel()
-
-    async def _listen(self) -> None:
-        server = await serve_websocket(
-            self._service.serve,
-            HOST,
-            self.port,
-            compression=None,
-            close_timeout=1,
-            ping_interval=None,  # clients ping; the real server is not known to
-        )
-        self._servers.append(server)
-        self.port = next(iter(server.sockets)).getsockname()[1]
 
     async def _play(self) -> None:
         try:
@@ -291,16 +276,10 @@ class MockPolygon:
         for subscriber in list(self._audience.subscribers):
             subscriber.abort()
 
-    async def _refuse(self) -> None:
-        self._servers[-1].close(close_connections=False)
-        await asyncio.sleep(0)  # in which it closes its sockets; it ends with its connections
-
     async def _close(self) -> Exception | None:
-        for server in self._servers:
-            server.close(close_connections=False)
+        self._listener.shut()
         self._service.abort()
-        for server in self._servers:
-            await server.wait_closed()
+        await self._listener.ended()
         self._breaker.close()
         tasks = [task for task in (self._playing, self._ticking) if task is not None]
         for task in tasks:

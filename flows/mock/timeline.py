@@ -9,10 +9,23 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from flows.mock.faults import ConnectionFault, Disconnect, Fault, RestFault, TimedFault
+from flows.mock.faults import (
+    AuthFailed,
+    AuthTimeout,
+    ConnectionFault,
+    Disconnect,
+    Fault,
+    HalfOpen,
+    MaxConnections,
+    Outage,
+    RestFault,
+    Silence,
+    TimedFault,
+)
 
 _S = 10**9
 _NEVER = 2**62
+_AWAY = (AuthFailed, AuthTimeout, Disconnect, HalfOpen, MaxConnections, Outage, Silence)
 
 F = TypeVar("F", bound=TimedFault)
 
@@ -133,8 +146,11 @@ class Timeline:
 
     @property
     def away(self) -> bool:
-        """Whether a fault that ends is there: then the tape goes on, listened to or not."""
-        return any(course.bounded and course.there for course in self.courses)
+        """Whether a fault that ends keeps clients away: then the tape goes on without them."""
+        return any(
+            course.bounded and course.there and isinstance(course.fault, _AWAY)
+            for course in self.courses
+        )
 
     def add(self, fault: TimedFault, events: int, tape_ns: int) -> Course:
         """Add a fault that begins now, and set the clocks."""

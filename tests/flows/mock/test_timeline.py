@@ -68,7 +68,7 @@ def test_no_event_is_played_beyond_a_beginning_or_an_end() -> None:
 
 
 def test_by_the_clock_too() -> None:
-    line = timeline(Silence(after_s=0.05, for_s=0.05))
+    line = timeline(Silence(after_s=0.05, for_s=0.05), RestError(for_s=60))
     assert crossed(line, (0, 0)) == [(GONE, STAY)]  # the tape has not begun
     time.sleep(0.06)
     assert crossed(line, (0, 0)) == [(GONE, STAY)]
