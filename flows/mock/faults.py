@@ -2,8 +2,8 @@
 
 Fault                    at_s, for_tape_s
 ├── TapeFault            in the events themselves: the same for every client
-│   ├── Duplicates, OutOfOrder, LatePrints
-│   └── MissingKeys, ExtraKeys, FloatKeys, ExtraEvents
+│   ├── Duplicates, OutOfOrder, LatePrints, MissingEvents, ExtraEvents
+│   └── MissingKeys, ExtraKeys, FloatKeys
 └── TimedFault           after_s, after_events, for_s, for_events, count
     ├── ConnectionFault  on the WebSocket: connection
     │   ├── Disconnect, Outage, AuthFailed, AuthTimeout, NotAuthorized, MaxConnections
@@ -213,6 +213,10 @@ class LatePrints(TapeFault, frozen=True, kw_only=True):
 
     by_s: Seconds = 5.0
     conditions: tuple[int, ...] = (32,)
+
+
+class MissingEvents(TapeFault, frozen=True, kw_only=True):
+    """Events are sent to nobody; REST has them."""
 
 
 class MissingKeys(TapeFault, frozen=True, kw_only=True):

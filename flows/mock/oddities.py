@@ -21,12 +21,13 @@ from flows.mock.faults import (
     Fault,
     FloatKeys,
     LatePrints,
+    MissingEvents,
     MissingKeys,
     OutOfOrder,
     TapeFault,
 )
 from flows.mock.tape import TRADES, Row, Tape
-from flows.mock.wire import MS, Block, Json, Topics, blocks_of, event_of
+from flows.mock.wire import MISSING, MS, Block, Json, Topics, blocks_of, event_of
 
 _S = 10**9
 _encode = msgspec.json.Encoder().encode
@@ -116,6 +117,9 @@ class Oddities:
         row = self.row(row)
         event = event_of(row)
         due_ns, later = row.ts_ns, []
+        if any(isinstance(fault, MissingEvents) for fault in self._of(row)):
+            yield _Sent(due_ns, self._next_turn(), topic, row.number, MISSING)
+            return
         for fault in self._of(row):
             if isinstance(fault, OutOfOrder):
                 due_ns += int(fault.by_ms * MS)
@@ -132,8 +136,11 @@ class Oddities:
                 yield self._one(due_ns, topic, 0, extra)
 
     def _one(self, due_ns: int, topic: int, number: int, event: Json) -> _Sent:
+        return _Sent(due_ns, self._next_turn(), topic, number, _encode(event))
+
+    def _next_turn(self) -> int:
         self._turn += 1
-        return _Sent(due_ns, self._turn, topic, number, _encode(event))
+        return self._turn
 
 
 def _rewritten(event: Json, fault: MissingKeys | ExtraKeys | FloatKeys) -> Json:

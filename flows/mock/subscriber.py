@@ -12,7 +12,7 @@ import numpy.typing as npt
 from websockets.asyncio.server import ServerConnection
 
 from flows.mock.faults import LargeFrames, SlowConsumer
-from flows.mock.wire import Block, Topics, frame_of
+from flows.mock.wire import MISSING, Block, Topics, frame_of
 
 KINDS = ("T", "Q")  # of a tape; the kind of topic code n is KINDS[n % 2]
 _FLUSH_S = 2.0  # given to a client that is to be dropped, to take what it was sent
@@ -79,6 +79,8 @@ class Subscriber:
             events = block.events[start:end]
         else:
             events = [block.events[start + i] for i in np.flatnonzero(wanted)]
+        if MISSING in events:
+            events = [event for event in events if event != MISSING]
         if self._gather is None:
             for i in range(0, len(events), self._events_per_frame):
                 await self._send(events[i : i + self._events_per_frame])

@@ -24,6 +24,8 @@ UNKNOWN_TAPE = 0  # the tapes do not say where a stock is listed
 TWO_SIDED_OPEN = 1  # quote condition of nearly every quote
 _MAX_INT = 2**63 - 1  # beyond it a size is written as the float it is
 
+MISSING = b""  # an event that is printed, and sent to nobody
+
 Json = dict[str, Any]
 
 _encode = msgspec.json.Encoder().encode

@@ -18,6 +18,7 @@ from flows.mock.faults import (
     Fault,
     FloatKeys,
     LatePrints,
+    MissingEvents,
     MissingKeys,
     OutOfOrder,
 )
@@ -25,7 +26,7 @@ from flows.mock.oddities import Oddities
 from flows.mock.tape import Tape
 from flows.mock.wire import Topics
 from tests.flows.mock import tapes
-from tests.flows.mock.tapes import at, small_tape, write_tape
+from tests.flows.mock.tapes import at, small_tape, subscribed, until_closed, write_tape
 
 
 def played(tape: Path, *faults: Fault, seed: int = 0) -> list[tuple[int, dict[str, Any]]]:
@@ -91,6 +92,21 @@ def test_rest_lists_a_late_print_as_the_stream_has_it(tmp_path: Path) -> None:
                 "results"
             ]
     assert (trade["participant_timestamp"], trade["conditions"]) == (at(-2000), [14, 5])
+
+
+def test_a_missing_event_is_sent_to_nobody_and_rest_has_it(tmp_path: Path) -> None:
+    tape = small_tape(tmp_path, trades=60)
+    missing = MissingEvents(symbols=("MSFT",), events=("T", "Q"), at_s=0.03)
+    with MockPolygon([tape], faults=[missing], at_end="close") as mock:
+        heard = until_closed(subscribed(mock.ws_url))
+        path = "/v3/trades/MSFT?apiKey=mock-key"
+        with urllib3.PoolManager() as pool:
+            listed = msgspec.json.decode(pool.request("GET", mock.rest_url + path).data)["results"]
+        assert mock.sent == [len(heard)]
+    trades = Counter(event["sym"] for event in heard if event["ev"] == "T")
+    assert trades == {"AAPL": 30, "MSFT": 15}
+    assert len(heard) == 180 - 45
+    assert len(listed) == 30
 
 
 def test_keys_are_missing_unknown_or_of_another_type(tmp_path: Path) -> None:

@@ -35,10 +35,13 @@ from tests.flows.mock.tapes import (
 
 def back(mock: MockPolygon) -> Client:
     """Subscribe again, as soon as connections are accepted."""
+    give_up = time.monotonic() + 10
     while True:
         try:
             return subscribed(mock.ws_url)
         except (ConnectionRefusedError, ConnectionClosed):
+            if time.monotonic() > give_up:
+                raise
             time.sleep(0.01)
 
 
