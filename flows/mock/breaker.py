@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any, Literal, TypeVar
@@ -108,7 +109,7 @@ class Breaker:
                     self._afflict(course, subscriber)
         if subscriber.gone:
             await subscriber.connection.wait_closed()
-            await say(subscriber.connection)
+            await say(subscriber.connection)  # which raises
 
     def login_unheard(self, subscriber: Subscriber) -> bool:
         """Whether this login is to time out."""
@@ -219,6 +220,7 @@ class Breaker:
         there = [subscriber for subscriber in self._logged_in if not subscriber.gone]
         while len(there) > fault.limit and course.active:
             victim = there.pop(0 if fault.kill == "older" else -1)
+            self._logged_in.pop(victim)  # it counts no longer, even if it is killed later
             course.struck()
             if fault.delay_s:
                 self._later(self._kill(victim, fault))
@@ -272,7 +274,8 @@ class Breaker:
             if isinstance(fault, SlowConsumer):
                 subscriber.bound(None, self._slow_killer(course, fault))
             elif isinstance(fault, LargeFrames):
-                await subscriber.scatter()
+                with contextlib.suppress(ConnectionClosed):
+                    await subscriber.scatter()
             else:
                 subscriber.mutes -= 1
             if isinstance(fault, HalfOpen):

@@ -147,6 +147,15 @@ def test_or_right_after_the_login_and_even_the_only_one() -> None:
         log_in(mock.ws_url).close()
 
 
+def test_who_is_about_to_be_killed_counts_no_longer() -> None:
+    with MockPolygon(faults=[MaxConnections(delay_s=0.3)]) as mock:
+        clients = [subscribed(mock.ws_url, "T.*") for _ in range(3)]
+        assert [end_of(client) for client in clients[:2]] == [([TOO_MANY], 1008)] * 2
+        assert clients[2].hears_nothing()
+        assert mock.strikes == [2]
+        clients[2].close()
+
+
 def test_too_many_in_the_middle_of_the_stream(tmp_path: Path) -> None:
     fault = MaxConnections(after_events=20)
     with MockPolygon([small_tape(tmp_path)], settle_s=0.3, faults=[fault]) as mock:
@@ -160,8 +169,8 @@ def test_too_many_in_the_middle_of_the_stream(tmp_path: Path) -> None:
 
 
 def test_an_outage_refuses_connections_until_it_ends() -> None:
-    with MockPolygon(faults=[Outage(for_s=0.2)]) as mock:
+    with MockPolygon(faults=[Outage(for_s=1)]) as mock:
         with pytest.raises(ConnectionRefusedError):
             open_client(mock.ws_url)
-        time.sleep(0.4)
+        time.sleep(1.2)
         log_in(mock.ws_url).close()

@@ -120,7 +120,7 @@ def test_a_refused_login_ends_it(text: Any, says: str) -> None:
 def test_a_half_open_connection_is_given_up_for_want_of_pongs(tmp_path: Path, heard: Heard) -> None:
     half_open = HalfOpen(connection=1, after_events=10)
     with MockPolygon([small_tape(tmp_path)], rate=300, faults=[half_open], at_end="close") as mock:
-        run(vendors_client(mock), heard, ping_interval=0.1, ping_timeout=0.1)
+        run(vendors_client(mock), heard, ping_interval=0.1, ping_timeout=0.6)
         assert mock.connections == 2
         sent = mock.sent
     assert sent[0] == 10

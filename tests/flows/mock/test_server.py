@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from websockets.exceptions import ConnectionClosedError
@@ -143,14 +145,11 @@ def test_serve_takes_a_file_of_faults_and_says_how_often_each_struck(
         target=serve, args=([tape],), kwargs={"port": port, "faults": wrong, "stop": stop}
     )
     serving.start()
-    while True:
-        try:
-            client = subscribed(f"ws://127.0.0.1:{port}")
-        except ConnectionRefusedError:
-            time.sleep(0.01)
-        else:
-            break
-    assert len(until_closed(client)) == 5
+    heard: list[Any] = []
+    while serving.is_alive() and not heard:
+        with contextlib.suppress(ConnectionRefusedError):
+            heard = until_closed(subscribed(f"ws://127.0.0.1:{port}"))
+    assert len(heard) == 5
     stop.set()
     serving.join()
     assert capsys.readouterr().err.splitlines()[2:] == [

@@ -139,10 +139,10 @@ def test_a_silence_that_ends_has_cost_the_events_of_its_time(tmp_path: Path) -> 
 
 
 def test_half_open_means_no_events_and_no_pongs_until_it_ends(tmp_path: Path) -> None:
-    with MockPolygon([small_tape(tmp_path)], rate=1000) as mock:
+    with MockPolygon([small_tape(tmp_path, trades=3000)], rate=1000) as mock:
         client = subscribed(mock.ws_url)
         client.hear()
-        mock.strike(HalfOpen(for_s=0.5))
+        mock.strike(HalfOpen(for_s=1.5))
         while not client.hears_nothing():
             pass
         pong = client.socket.ping()
@@ -157,9 +157,10 @@ def test_who_reads_too_slowly_is_told_and_killed_while_the_tape_goes_on(tmp_path
     tape = small_tape(tmp_path, trades=40_000)
     with MockPolygon([tape], faults=[fault], hold=False) as mock:
         slow = subscribed(mock.ws_url)
-        assert mock.finished.wait(60)  # though nobody reads
+        while mock.strikes == [0] and not mock.finished.is_set():  # nobody reads
+            time.sleep(0.01)
         heard = until_closed(slow)
-        assert mock.strikes == [1]
+        assert mock.finished.wait(60)
         assert heard.pop()["status"] == "slow_consumer"
         assert 0 < len(heard) == mock.sent[0] < mock.played == 120_000
 
@@ -249,13 +250,11 @@ def test_a_fault_struck_by_hand_in_the_middle_ends_when_it_says(tmp_path: Path) 
 
 
 def test_connections_are_refused_until_the_last_of_two_outages_ends() -> None:
-    with MockPolygon(faults=[Outage(for_s=0.1), Outage(for_s=0.5)]) as mock:
-        time.sleep(0.25)
+    with MockPolygon(faults=[Outage(for_s=0.2), Outage(for_s=2)]) as mock:
+        time.sleep(0.5)
         with pytest.raises(ConnectionRefusedError):
             open_client(mock.ws_url)
-        client = back(mock)
-        assert mock.topics == {"T.*", "Q.*"}
-        client.close()
+        back(mock).close()
 
 
 def test_what_is_to_befall_a_connection_later_does_not_outlive_the_mock() -> None:
