@@ -19,6 +19,7 @@ from bytewax.inputs import Source
 from bytewax.operators import KeyedStream
 from bytewax.outputs import Sink
 
+from flows.feeds.positions import shorts
 from flows.settings import Settings
 from operators.aggressor import SIDE_RULES, SideRules, aggressor
 from operators.decode import decode
@@ -36,6 +37,7 @@ from operators.ticks import GAP, MICRO, Ticks, by_shard
 from operators.verdicts import VERDICTS
 from sinks.opening import Opening
 
+LIVE = "live"
 Counts = Mapping[str, Mapping[str, int]]
 
 
@@ -72,7 +74,11 @@ def rules_of(settings: Settings, feed: str) -> Rules:
 
     Args:
         settings: Checked settings.
-        feed: What alerts name as their feed: `live`, `replay` or `sample`.
+        feed: What alerts name as their feed: `live`, `replay` or `sample`. Only live are
+            the positions of now, and so a short one, of interest.
+
+    Raises:
+        PositionsError: live, and the positions file cannot be read.
     """
     sessions = parse_sessions(settings.sessions)
     window_ms = settings.alert_window_seconds * 1000
@@ -96,6 +102,7 @@ def rules_of(settings: Settings, feed: str) -> Rules:
             settings.red_burst_threshold,
             settings.exit_sellers,
             window_ms,
+            shorts(settings.positions_file if feed == LIVE else None),
         ),
     )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import bytewax.operators as op
@@ -34,11 +35,17 @@ _CROCKFORD = bytes.maketrans(
 )
 
 
+def never_short(_: str) -> bool:
+    """Return that a symbol is not held short: what a replay takes for granted."""
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class AlertRules:
     """What alerts say and when they become an exit signal.
 
     Sizes in shares, `spike` and `critical` are ratios, `window_ms` is the alert window.
+    `is_short` says whether a symbol is held short now: selling is no reason to leave that.
     """
 
     feed: str
@@ -48,6 +55,7 @@ class AlertRules:
     critical: float
     exit_sellers: int
     window_ms: int
+    is_short: Callable[[str], bool] = never_short
 
 
 @dataclass(slots=True)
@@ -214,6 +222,8 @@ class Alerts:
 
     def _on_exit(self, firing: Firing, ms: int, out: list[Alert]) -> None:
         state, rules = self.state, self._rules
+        if rules.is_short(firing.symbol):
+            return  # before the cooldown: it must not hold back a signal once the symbol is long
         reasons = self._reasons(firing, ms)
         if not reasons:
             return

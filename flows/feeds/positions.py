@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,11 @@ import msgspec
 
 from flows.errors import OrderflowError
 from operators.decode import valid_symbol
+from operators.exit_signal import never_short
+
+SETTLE_S = 0.3
+_PATIENCE = 3
+_Stamp = tuple[int, int, int]  # modified, size, inode
 
 
 class PositionsError(OrderflowError):
@@ -87,27 +93,35 @@ def _position(path: Path, symbol: Any, quantity: Any) -> tuple[str, float]:
 
 
 class PositionsFile:
-    """The symbols held, kept up to date as the file changes.
+    """The positions held, kept up to date as the file changes.
 
     A file that is being written, or has gone, or was written wrongly, changes nothing: the
-    symbols last read stay until it can be read again.
+    positions last read stay until it can be read again. A file that has just been touched may
+    be half written and read well all the same, so it is left alone for a moment.
 
     Args:
         path: the file.
         said: gets a sentence when the file cannot be read any more, once for each problem.
+        settle_s: how long a changed file must have stood still to be read; one that never
+            does is read after `_PATIENCE` times as long.
 
     Raises:
         PositionsError: it cannot be read now, at the start.
     """
 
-    def __init__(self, path: Path, said: Callable[[str], None]) -> None:
+    def __init__(
+        self, path: Path, said: Callable[[str], None], settle_s: float = SETTLE_S
+    ) -> None:
         self._path = path
         self._said = said
+        self._settle_s = settle_s
         self._stamp = self._look()
-        self._symbols = tuple(sorted(read_positions(path)))
+        self._held = read_positions(path)
+        self._symbols = tuple(sorted(self._held))
         self._problem: str | None = None
+        self._moving_since: float | None = None
 
-    def _look(self) -> tuple[int, int, int] | None:
+    def _look(self) -> _Stamp | None:
         try:
             found = self._path.stat()
         except OSError:
@@ -116,14 +130,49 @@ class PositionsFile:
 
     def symbols(self) -> tuple[str, ...]:
         """Return the symbols held, reading the file again if it has changed."""
-        stamp = self._look()
-        if stamp != self._stamp:
-            self._stamp = stamp
-            try:
-                self._symbols = tuple(sorted(read_positions(self._path)))
-                self._problem = None
-            except PositionsError as error:
-                if str(error) != self._problem:
-                    self._said(f"{error} The symbols last read from it stay.")
-                self._problem = str(error)
+        self._refresh()
         return self._symbols
+
+    def is_short(self, symbol: str) -> bool:
+        """Return whether a symbol is held short, reading the file again if it has changed."""
+        self._refresh()
+        return self._held.get(symbol, 0.0) < 0
+
+    def _refresh(self) -> None:
+        stamp = self._look()
+        if stamp == self._stamp or self._still_moving(stamp):
+            return
+        self._stamp = stamp
+        self._moving_since = None
+        try:
+            self._held = read_positions(self._path)
+        except PositionsError as error:
+            if str(error) != self._problem:
+                self._said(f"{error} The positions last read from it stay.")
+            self._problem = str(error)
+            return
+        self._symbols = tuple(sorted(self._held))
+        self._problem = None
+
+    def _still_moving(self, stamp: _Stamp | None) -> bool:
+        if stamp is None:
+            return False
+        age_s = time.time() - stamp[0] / 1e9
+        if not 0 <= age_s < self._settle_s:  # below zero: the clock of another machine
+            return False
+        now = time.monotonic()
+        if self._moving_since is None:
+            self._moving_since = now
+        return now - self._moving_since < _PATIENCE * self._settle_s
+
+
+def shorts(path: Path | None) -> Callable[[str], bool]:
+    """Return what tells whether a symbol is held short, by a positions file if there is one.
+
+    It looks at the file by itself, so that each process of a cluster can ask; what is wrong
+    with the file is the feed's to say.
+
+    Raises:
+        PositionsError: the file cannot be read.
+    """
+    return never_short if path is None else PositionsFile(path, lambda _: None).is_short

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -246,6 +247,22 @@ def test_a_price_is_shown_with_two_decimals_or_what_it_needs(price: float, text:
 )
 def test_a_size_is_shown_with_what_it_needs(size: float, text: str) -> None:
     assert shares(size) == text
+
+
+def test_a_short_position_gets_alerts_but_no_signal_and_no_cooldown() -> None:
+    held = {"X": -100}
+    rules = replace(RULES, is_short=lambda symbol: held.get(symbol, 0) < 0)
+    logic = Alerts(rules, SymbolAlerts())
+    found = [a for n in range(4) for a in logic.on_print(seller(n, n))]
+    found += logic.on_print(burst(4))
+    assert kinds(found) == [("large_seller", "warning")] * 4 + [("red_burst", "critical")]
+    held["X"] = 100
+    signal = logic.on_print(seller(5, 5))[-1]
+    assert (signal.alert_type, signal.reasons, signal.escalates) == (
+        "exit_signal",
+        ("large_sellers",),
+        None,
+    )
 
 
 def test_an_escalation_alone_is_no_moment_to_signal() -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
 
-from flows.feeds.positions import PositionsError, PositionsFile, read_positions
+from flows.feeds.positions import PositionsError, PositionsFile, read_positions, shorts
+from flows.orderflow import rules_of
+from flows.settings import Settings
 
 
 @pytest.mark.parametrize(
@@ -75,17 +78,42 @@ def write(path: Path, text: str) -> None:
 def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
     path = tmp_path / "positions.json"
     write(path, '{"MSFT": 1, "AAPL": 2}')
-    held = PositionsFile(path, pytest.fail)
+    held = PositionsFile(path, pytest.fail, settle_s=0)
     assert held.symbols() == ("AAPL", "MSFT")
     write(path, '{"TSLA": 1}')
     assert held.symbols() == ("TSLA",)
+
+
+def test_a_negative_quantity_is_a_short_position_and_zero_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "positions.csv"
+    write(path, "symbol,quantity\nAAPL,-100\nMSFT,5\nTSLA,0\n")
+    held = PositionsFile(path, pytest.fail, settle_s=0)
+    asked = ("AAPL", "MSFT", "TSLA", "GONE")
+    assert [held.is_short(symbol) for symbol in asked] == [True, False, False, False]
+    assert held.symbols() == ("AAPL", "MSFT")
+    write(path, "symbol,quantity\nAAPL,100\nMSFT,-5\n")
+    assert [held.is_short(symbol) for symbol in asked] == [False, True, False, False]
+
+
+def test_who_asks_for_shorts_without_a_file_has_none(tmp_path: Path) -> None:
+    path = tmp_path / "positions.json"
+    write(path, '{"AAPL": -1}')
+    assert (shorts(path)("AAPL"), shorts(None)("AAPL")) == (True, False)
+
+
+def test_only_a_live_run_knows_of_shorts(tmp_path: Path) -> None:
+    path = tmp_path / "positions.json"
+    write(path, '{"AAPL": -1}')
+    settings = Settings(positions_file=path)
+    told = [rules_of(settings, feed).alerts.is_short("AAPL") for feed in ("live", "replay")]
+    assert told == [True, False]
 
 
 def test_a_file_in_disorder_changes_nothing_until_it_can_be_read(tmp_path: Path) -> None:
     path = tmp_path / "positions.json"
     write(path, '["AAPL"]')
     said: list[str] = []
-    held = PositionsFile(path, said.append)
+    held = PositionsFile(path, said.append, settle_s=0)
     write(path, '["AAPL", "MS')
     assert held.symbols() == ("AAPL",)
     write(path, '["AAPL", "MS')
@@ -97,4 +125,43 @@ def test_a_file_in_disorder_changes_nothing_until_it_can_be_read(tmp_path: Path)
     torn, gone = said  # each once
     assert "is not whole JSON" in torn
     assert "No such file" in gone
-    assert gone.endswith("The symbols last read from it stay.")
+    assert gone.endswith("The positions last read from it stay.")
+
+
+def test_half_a_file_that_reads_well_is_left_alone_until_it_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "positions.csv"
+    whole = "symbol,quantity\nAAPL,100\nMSFT,50\n"
+    path.write_text(whole, encoding="utf-8")
+    held = PositionsFile(path, pytest.fail, settle_s=0.2)
+    time.sleep(0.25)  # old enough: what is read below is the change
+    seen = set()
+    with path.open("w", encoding="utf-8") as file:
+        for part in ("symbol,quantity\nAAPL,1", "00\nTSLA,5", "0\n"):
+            file.write(part)
+            file.flush()
+            seen.add(held.symbols())
+    assert seen == {("AAPL", "MSFT")}
+    deadline = time.monotonic() + 5
+    while held.symbols() != ("AAPL", "TSLA"):
+        assert time.monotonic() < deadline
+
+
+def test_a_file_that_is_never_still_is_read_all_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "positions.json"
+    write(path, '["AAPL"]')
+    held = PositionsFile(path, pytest.fail, settle_s=1.0)
+    changed = time.monotonic()
+    while held.symbols() == ("AAPL",):
+        write(path, '["MSFT"]')  # every few microseconds
+        assert time.monotonic() < changed + 20
+    assert time.monotonic() - changed >= 2.9
+
+
+def test_a_file_dated_in_the_future_is_read_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "positions.json"
+    write(path, '["AAPL"]')
+    held = PositionsFile(path, pytest.fail, settle_s=60)
+    write(path, '["MSFT"]')
+    soon = time.time() + 3600
+    os.utime(path, (soon, soon))
+    assert held.symbols() == ("MSFT",)
