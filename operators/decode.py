@@ -148,7 +148,15 @@ class Decoder:
         if not batch.live:
             details["received_ns"] = 0
         kept, counts = self._rejects.take()
-        return Ticks(self._codes.names, ticks, details, texts, rejects=kept, rejected=counts)
+        return Ticks(
+            self._codes.names,
+            ticks,
+            details,
+            texts,
+            rejects=kept,
+            rejected=counts,
+            quotes_shed=batch.quotes_shed,
+        )
 
     def _fill_in(
         self, scanned: Scanned, batch: Frames, texts: dict[int, str]

@@ -127,6 +127,7 @@ def _judge(
     seen: Array,
     phases: Array,
     late_ms: int,
+    quotes_shed: bool,
     verdict: Array,
     resets: Array,
     ledger: Array,
@@ -176,7 +177,7 @@ def _judge(
             resets[i] = 1
         if row["lateness_ms"] != LATENESS_UNKNOWN and row["lateness_ms"] > late_ms:
             verdict[i] = LATE
-        elif _is_off_market(row, ms):
+        elif not quotes_shed and _is_off_market(row, ms):
             verdict[i] = OFF_MARKET
         else:
             verdict[i] = _judge_time(mine, ms)
@@ -222,6 +223,7 @@ class Eligibility:
             self._keys.table,
             self._phases_of(rows),
             self._rules.late_ms,
+            chunk.quotes_shed,
             chunk.verdict,
             chunk.resets,
             days,

@@ -49,13 +49,15 @@ class Prints:
     """Prints of one shard in arrival order, and the columns that operators add.
 
     Every column has one entry a print; the event tables at the end have one row for each
-    print on which something happened (`row` points at the print).
+    print on which something happened (`row` points at the print). `quotes_shed`: the quote
+    beside a print may have lost its successor.
     """
 
     names: list[str]
     rows: Array
     texts: dict[int, str]
     venues: list[str]
+    quotes_shed: bool = False
     verdict: Array = field(default_factory=lambda: np.empty(0, np.uint8))
     resets: Array = field(default_factory=lambda: np.empty(0, np.uint8))
     side: Array = field(default_factory=lambda: np.empty(0, np.int8))
@@ -127,7 +129,7 @@ class Nbbo:
         if gaps:
             out[:] = np.zeros((), PRINT)  # what a gap mark says nothing of
         _attach(chunk.ticks, chunk.details, self._state.rows, out)
-        return Prints(chunk.names, out, chunk.texts, chunk.venues)
+        return Prints(chunk.names, out, chunk.texts, chunk.venues, chunk.quotes_shed)
 
     def finish(self) -> None:
         """Have nothing left to say at the end of the feed."""

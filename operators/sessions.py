@@ -159,6 +159,12 @@ def phase_table(sessions: Sessions, utc_days: Array) -> Array:
     return np.array(pieces, PHASE)
 
 
+def is_open(sessions: Sessions, ms: int) -> bool:
+    """Return whether an admitted phase is on at an event time."""
+    phases = phase_table(sessions, np.array([ms // DAY_MS]))
+    return bool(((phases["start_ms"] <= ms) & (ms < phases["end_ms"])).any())
+
+
 def phase_name(sessions: Sessions, ms: int) -> str:
     """Return the phase an alert names: `pre`, `regular`, `post`, the clock window, or `all`."""
     if sessions.window is not None:

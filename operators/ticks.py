@@ -74,6 +74,7 @@ class Ticks:
     `names` and `venues` only ever grow and are shared between chunks of one feed: a symbol
     keeps its code. `venues` names exchange codes where the tape spells them as letters.
     `rejects` are the records worth writing, `rejected` counts every rejected message.
+    `quotes_shed`: as in `Frames`.
     """
 
     names: list[str]
@@ -83,6 +84,7 @@ class Ticks:
     venues: list[str] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
     rejected: dict[tuple[str, str], int] = field(default_factory=dict)
+    quotes_shed: bool = False
 
     def __len__(self) -> int:
         return len(self.ticks)
@@ -92,11 +94,13 @@ class Frames(NamedTuple):
     """Frames as the socket gave them, oldest first: receipt time (ns since epoch) and bytes.
 
     `live`: they come from a socket now, so that an alert's latency can be told.
+    `quotes_shed`: quotes are missing from among them, so that those there are may be outdated.
     """
 
     received_ns: list[int]
     frames: list[bytes]
     live: bool = True
+    quotes_shed: bool = False
 
 
 def shard_of(symbol: str) -> int:
@@ -180,6 +184,7 @@ class Splitter:
                     details[starts[s, 1] : ends[s, 1]],
                     chunk.texts,
                     chunk.venues,
+                    quotes_shed=chunk.quotes_shed,
                 ),
             )
             for s in range(SHARDS)

@@ -16,8 +16,11 @@ class Timing:
         ack_s: for the acks of subscriptions.
         first_pause_s: longest pause before the first attempt to connect again.
         longest_pause_s: longest pause of all.
+        cooldown_s: on top of a pause, where another connection has taken the account's place.
         stable_s: a connection that has stood this long starts the pauses anew.
         poll_s: between two looks at the symbols wanted.
+        ping_s: between two pings.
+        pong_s: for the answer to one.
     """
 
     open_s: float = 10.0
@@ -25,13 +28,17 @@ class Timing:
     ack_s: float = 10.0
     first_pause_s: float = 1.0
     longest_pause_s: float = 30.0
+    cooldown_s: float = 60.0
     stable_s: float = 60.0
-    poll_s: float = 1.0
+    poll_s: float = 0.5
+    ping_s: float = 10.0
+    pong_s: float = 20.0
 
 
 class Backoff:
-    """Capped exponential backoff with full jitter: each pause is drawn from 0 to the cap.
+    """Capped exponential backoff with equal jitter: each pause is drawn from half the cap to it.
 
+    Half of it is certain, so that bad luck cannot make a run of attempts without a pause.
     Logging in does not start it anew, only a connection that stood for a while does: the vendor
     may close a connection over quota right after it has acknowledged everything.
 
@@ -50,6 +57,6 @@ class Backoff:
 
     def pause_s(self) -> float:
         """Return the next pause, and widen the one after it."""
-        pause = self._draw.uniform(0.0, self._cap_s)
+        pause = self._draw.uniform(self._cap_s / 2, self._cap_s)
         self._cap_s = min(2 * self._cap_s, self._timing.longest_pause_s)
         return pause

@@ -14,7 +14,10 @@ class FeedState:
     """The live feed now. Written by the feed's thread, read by any; times in ns since epoch.
 
     `condition`: connecting (never subscribed yet), ok, blind (was ok, is not), closed (ended).
-    `queue_frames` and `queue_bytes` are as of the last batch taken.
+    `cause`: why it is not ok, as far as it is known.
+    `trades_only`: the plan has no quotes, so that sides come from the tick rule.
+    `queue_frames` and `queue_bytes` are as of the last batch taken. `shed_frames` held only
+    quotes of symbols without a position; `dropped_frames` are all others that found no room.
     """
 
     condition: Condition = "connecting"
@@ -27,8 +30,10 @@ class FeedState:
     topics_wanted: int = 0
     topics_granted: int = 0
     topics_refused: list[str] = field(default_factory=list)
+    trades_only: bool = False
     queue_frames: int = 0
     queue_bytes: int = 0
+    shed_frames: int = 0
     dropped_frames: int = 0
 
     def public(self) -> dict[str, Any]:

@@ -1,24 +1,29 @@
 """The frames between the socket's thread and the dataflow: bounded, in order, never silent.
 
 The socket must be read at once, whatever the dataflow is doing, or the vendor cuts the
-connection. So frames queue here, up to a number of bytes; then the oldest are dropped, whole
-frames, and a coverage record takes their place. Newest data is worth most to an alert.
+connection. So frames queue here, up to a number of bytes. When there is no more room, frames of
+nothing but quotes of symbols without a position are shed, the oldest first; where that is not
+enough, the oldest frames whatever they hold: newest data is worth most to an alert. A frame is
+looked at once, and only when there is no room. Coverage records say what is missing, and frames
+that may miss quotes are marked.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
+from flows.feeds.shedding import ShedFrames, ShedLog, quoted_symbols
 from operators.records import Coverage
 from operators.ticks import Frames
 
 MAX_BYTES = 64 * 2**20
 FRAME_OVERHEAD = 128  # bytes a queued frame costs beside its own
-SHED = "queue_full"
+_STALE_NS = 1_000_000_000  # as old may a quote be that judges a print to be off the market
 
 BATCH_FRAMES, BATCH_BYTES = 8192, 8 * 2**20  # of one item of the dataflow
 _CHUNK_FRAMES, _CHUNK_BYTES = 256, 2**18  # what is dropped at a time
@@ -50,18 +55,41 @@ def first_event_ns(frame: bytes, received_ns: int) -> int:
 
 
 class _Chunk:
-    """A few consecutive frames."""
+    """A few consecutive frames, and those shed from among or behind them."""
 
-    __slots__ = ("frames", "received_ns", "size")
+    __slots__ = ("frames", "received_ns", "shed", "size")
 
     def __init__(self) -> None:
         self.received_ns: list[int] = []
         self.frames: list[bytes] = []
         self.size = 0
+        self.shed: ShedFrames | None = None
 
     @property
     def full(self) -> bool:
         return len(self.frames) >= _CHUNK_FRAMES or self.size >= _CHUNK_BYTES
+
+    def sweep(self, held: frozenset[bytes]) -> None:
+        """Shed the frames of nothing but quotes of symbols that are not held."""
+        received, frames = self.received_ns, self.frames
+        self.received_ns, self.frames, self.size = [], [], 0
+        for received_ns, frame in zip(received, frames, strict=True):
+            symbols = quoted_symbols(frame)
+            if symbols and held.isdisjoint(symbols):
+                if self.shed is None:
+                    self.shed = ShedFrames(received_ns, frame)
+                self.shed.add(received_ns, frame, symbols)
+            else:
+                self.received_ns.append(received_ns)
+                self.frames.append(frame)
+                self.size += len(frame) + FRAME_OVERHEAD
+
+    def join(self, emptied: _Chunk) -> None:
+        """Take over what was shed from the chunk behind this one."""
+        if self.shed is None:
+            self.shed = emptied.shed
+        elif emptied.shed is not None:
+            self.shed.join(emptied.shed)
 
 
 class FrameQueue:
@@ -74,16 +102,25 @@ class FrameQueue:
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:
         self._max_bytes = max_bytes
         self._items: deque[_Chunk | Coverage] = deque()
+        self._swept = 0  # leading items that have been looked at
+        self._held: frozenset[bytes] = frozenset()
         self._filled = threading.Condition()
         self._waiting = False
         self._passed: list[Coverage] = []  # records whose place was among dropped frames
         self._dropped: tuple[int, bytes] | None = None  # the first frame of the hole
+        self._log = ShedLog()
+        self._stale_ns = -1  # up to this receipt a quote may have lost its successor
         self.frames = 0
         self.bytes = 0
+        self.shed_frames = 0
         self.dropped_frames = 0
 
+    def hold(self, symbols: Iterable[str]) -> None:
+        """Name the symbols whose quotes are shed last."""
+        self._held = frozenset(symbol.encode() for symbol in symbols)
+
     def put(self, received_ns: int, frame: bytes) -> None:
-        """Add a frame; if there is no room, drop the oldest ones."""
+        """Add a frame; if there is no room, shed quotes, then the oldest frames."""
         size = len(frame) + FRAME_OVERHEAD
         with self._filled:
             chunk = self._items[-1] if self._items else None
@@ -96,7 +133,10 @@ class FrameQueue:
             self.frames += 1
             self.bytes += size
             while self.bytes > self._max_bytes and self.frames > len(chunk.frames):
-                self._drop_oldest()
+                if self._swept < len(self._items) - 1:
+                    self._sweep_next()
+                else:
+                    self._drop_oldest()
             if self._waiting:
                 self._filled.notify()
 
@@ -118,50 +158,94 @@ class FrameQueue:
                 self._waiting = True
                 self._filled.wait(wait_s)
                 self._waiting = False
-            taken: list[Frames | Coverage] = [*self._passed, *self._hole()]
+            taken: list[Frames | Coverage] = [*self._passed]
             self._passed = []
+            self._note_hole()
             room_frames, room_bytes = BATCH_FRAMES, BATCH_BYTES
             while self._items and room_frames > 0 and room_bytes > 0:
-                item = self._items.popleft()
+                item = self._next()
                 if isinstance(item, Coverage):
                     taken.append(item)
                     continue
                 room_frames -= len(item.frames)
                 room_bytes -= item.size
-                self._forget(item)
-                _append(taken, item)
+                self._hand_out(item, taken)
+            if not self._items:
+                taken += self._log.end()
         return taken
 
-    def _forget(self, chunk: _Chunk) -> None:
-        self.frames -= len(chunk.frames)
-        self.bytes -= chunk.size
+    def _next(self) -> _Chunk | Coverage:
+        item = self._items.popleft()
+        self._swept = max(0, self._swept - 1)
+        if isinstance(item, _Chunk):
+            self.frames -= len(item.frames)
+            self.bytes -= item.size
+        return item
+
+    def _hand_out(self, chunk: _Chunk, taken: list[Frames | Coverage]) -> None:
+        """Append a chunk, behind the records of what was shed from it."""
+        if chunk.shed is not None:
+            first, last = chunk.shed.first, chunk.shed.last
+            self._log.add(chunk.shed.symbols, _first_event_ns(first), _last_event_ns(last))
+            self._stale_ns = max(self._stale_ns, last[0] + _STALE_NS)
+        now_ns = chunk.received_ns[0] if chunk.received_ns else self._stale_ns
+        stale = now_ns <= self._stale_ns
+        taken += self._log.due(now_ns) if stale else self._log.end()
+        if chunk.frames:
+            _append(taken, chunk, stale)
+
+    def _sweep_next(self) -> None:
+        """Look at the oldest item that has not been looked at, and shed what may be."""
+        item = self._items[self._swept]
+        before = self._items[self._swept - 1] if self._swept else None
+        if isinstance(item, _Chunk):
+            frames, size = len(item.frames), item.size
+            item.sweep(self._held)
+            self.shed_frames += frames - len(item.frames)
+            self.frames -= frames - len(item.frames)
+            self.bytes -= size - item.size
+            if not item.frames and isinstance(before, _Chunk):
+                before.join(item)
+                del self._items[self._swept]
+                return
+        self._swept += 1
 
     def _drop_oldest(self) -> None:
-        item = self._items.popleft()
+        item = self._next()
         if isinstance(item, Coverage):
             self._passed.append(item)
             return
-        self._forget(item)
         self.dropped_frames += len(item.frames)
         if self._dropped is None:
-            self._dropped = item.received_ns[0], item.frames[0]
+            starts = [*zip(item.received_ns[:1], item.frames[:1], strict=True)]
+            if item.shed is not None:
+                starts.append(item.shed.first)
+            self._dropped = min(starts, key=lambda start: start[0])
 
-    def _hole(self) -> list[Coverage]:
-        """Return the record of what was dropped since the last batch, if anything was."""
+    def _note_hole(self) -> None:
+        """Note what was dropped since the last batch, if anything was."""
         if self._dropped is None:
-            return []
-        received_ns, frame = self._dropped
+            return
+        after = next(item for item in self._items if isinstance(item, _Chunk) and item.frames)
+        start = after.received_ns[0], after.frames[0]
+        self._log.add(None, _first_event_ns(self._dropped), _first_event_ns(start))
+        self._stale_ns = max(self._stale_ns, start[0] + _STALE_NS)
         self._dropped = None
-        from_ns = first_event_ns(frame, received_ns)
-        after = next(item for item in self._items if isinstance(item, _Chunk))
-        to_ns = first_event_ns(after.frames[0], after.received_ns[0])
-        return [Coverage("*", from_ns, max(from_ns, to_ns), SHED, refilled=False)]
 
 
-def _append(taken: list[Frames | Coverage], chunk: _Chunk) -> None:
+def _first_event_ns(received: tuple[int, bytes]) -> int:
+    return first_event_ns(received[1], received[0])
+
+
+def _last_event_ns(received: tuple[int, bytes]) -> int:
+    times = event_times_ns(received[1])
+    return times[-1] if times else received[0]
+
+
+def _append(taken: list[Frames | Coverage], chunk: _Chunk, quotes_shed: bool) -> None:
     last = taken[-1] if taken else None
-    if isinstance(last, Frames):
+    if isinstance(last, Frames) and last.quotes_shed == quotes_shed:
         last.received_ns.extend(chunk.received_ns)
         last.frames.extend(chunk.frames)
     else:
-        taken.append(Frames(chunk.received_ns, chunk.frames))
+        taken.append(Frames(chunk.received_ns, chunk.frames, quotes_shed=quotes_shed))

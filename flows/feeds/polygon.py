@@ -21,6 +21,8 @@ from flows.feeds.feed_state import FeedState, Listeners
 from flows.feeds.frame_queue import MAX_BYTES, FrameQueue
 from flows.feeds.positions import PositionsFile
 from flows.feeds.session import Session, market_url
+from flows.feeds.silence import Silence, market_clock
+from flows.feeds.subscriber import Watch
 from flows.feeds.subscriptions import WHOLE_MARKET
 from flows.settings import Settings
 from operators.records import Coverage
@@ -47,6 +49,23 @@ def watched(settings: Settings, said: Callable[[str], None]) -> Callable[[], Ite
     return lambda: settings.symbols
 
 
+def held(
+    settings: Settings, watched: Callable[[], Iterable[str]], said: Callable[[str], None]
+) -> Callable[[], Iterable[str]]:
+    """Return what tells the symbols held: what is watched is held, or the positions file says.
+
+    Raises:
+        PositionsError: the positions file cannot be read.
+    """
+    if settings.monitoring_mode == "positions_only":
+        return watched
+    return (
+        tuple
+        if settings.positions_file is None
+        else PositionsFile(settings.positions_file, said).symbols
+    )
+
+
 class PolygonFeed(FixedPartitionedSource[Frames | Coverage, None]):
     """The frames of the live feed, in the order they came.
 
@@ -56,10 +75,12 @@ class PolygonFeed(FixedPartitionedSource[Frames | Coverage, None]):
     Args:
         host: WebSocket host; the market's path is appended.
         key: API key.
-        symbols: called about every second: the symbols wanted now, `*` for the whole market.
+        symbols: called twice a second: the symbols wanted now, `*` for the whole market.
+        held: called as often: the symbols whose quotes are to be shed last.
         listeners: who is told of outages, on the feed's own thread.
         timing: how long the session waits for what.
-        max_bytes: what is queued at most before the oldest frames are dropped.
+        silence: when a connection that brings nothing is given up; None: never.
+        max_bytes: what is queued at most before frames are shed.
         raise_refusal: a refused login raises inside the dataflow; else the source is complete
             then, the sinks close as at any end, and the runner looks at `failure`.
 
@@ -79,8 +100,10 @@ class PolygonFeed(FixedPartitionedSource[Frames | Coverage, None]):
         key: str,
         symbols: Callable[[], Iterable[str]],
         *,
+        held: Callable[[], Iterable[str]] = tuple,
         listeners: Listeners | None = None,
         timing: Timing | None = None,
+        silence: Silence | None = None,
         max_bytes: int = MAX_BYTES,
         raise_refusal: bool = True,
     ) -> None:
@@ -88,9 +111,10 @@ class PolygonFeed(FixedPartitionedSource[Frames | Coverage, None]):
         self.state = FeedState()
         self.stop = threading.Event()
         self._key = key
-        self._symbols = symbols
+        self._watch = Watch(symbols, held)
         self._listeners = listeners or Listeners()
         self._timing = timing or Timing()
+        self._silence = silence or Silence(0)
         self._max_bytes = max_bytes
         self.raise_refusal = raise_refusal
         self._threads: list[_SessionThread] = []
@@ -111,7 +135,14 @@ class PolygonFeed(FixedPartitionedSource[Frames | Coverage, None]):
         """Start the session's thread."""
         queue = FrameQueue(self._max_bytes)
         session = Session(
-            self.url, self._key, self._symbols, queue, self.state, self._listeners, self._timing
+            self.url,
+            self._key,
+            self._watch,
+            queue,
+            self.state,
+            self._listeners,
+            self._timing,
+            self._silence,
         )
         thread = _SessionThread(session)
         self._threads.append(thread)
@@ -161,6 +192,7 @@ class _LivePartition(StatefulSourcePartition[Frames | Coverage, None]):
         taken = self._queue.take(0.0 if ended else _WAIT_S)
         self._state.queue_frames = self._queue.frames
         self._state.queue_bytes = self._queue.bytes
+        self._state.shed_frames = self._queue.shed_frames
         self._state.dropped_frames = self._queue.dropped_frames
         if taken or not ended:
             return taken
@@ -189,10 +221,13 @@ def polygon_feed(settings: Settings, listeners: Listeners, **options: Any) -> Po
         SettingsError: the host is no WebSocket address.
         PositionsError: the positions file cannot be read.
     """
+    symbols = watched(settings, listeners.said)
     return PolygonFeed(
         settings.polygon_ws_url,
         settings.polygon_api_key,
-        watched(settings, listeners.said),
+        symbols,
+        held=held(settings, symbols, listeners.said),
         listeners=listeners,
+        silence=Silence(settings.silence_seconds, market_clock(settings)),
         **options,
     )

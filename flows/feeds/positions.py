@@ -109,9 +109,7 @@ class PositionsFile:
         PositionsError: it cannot be read now, at the start.
     """
 
-    def __init__(
-        self, path: Path, said: Callable[[str], None], settle_s: float = SETTLE_S
-    ) -> None:
+    def __init__(self, path: Path, said: Callable[[str], None], settle_s: float = SETTLE_S) -> None:
         self._path = path
         self._said = said
         self._settle_s = settle_s

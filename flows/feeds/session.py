@@ -8,29 +8,32 @@ subscription, and looks neither at what a login was answered nor at whether topi
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import time
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Coroutine
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import WebSocketException
+from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from flows.errors import FeedRefusedError, SettingsError
 from flows.feeds.backoff import Backoff, Timing
 from flows.feeds.feed_state import FeedState, Listeners, Outage
 from flows.feeds.frame_queue import FrameQueue
 from flows.feeds.gaps import Gaps
-from flows.feeds.subscriptions import TRADES, Subscriptions, chunks, named, topics_of
-from operators.records import Coverage
+from flows.feeds.sentences import Sentences
+from flows.feeds.silence import Silence
+from flows.feeds.subscriber import Subscriber, Watch
 
 MARKET = "stocks"
 MAX_FRAME = 16 * 2**20
-DISCONNECT = "disconnect"
+DISCONNECT, SILENCE, MAX_CONNECTIONS = "disconnect", "silence", "max_connections"
+_POLICY = 1008  # closing code of a connection over quota, should its status have been lost
 # After these the server closes the connection; they are the cause of the gap that follows.
-_FATAL = frozenset(("max_connections", "slow_consumer", "force_disconnect", "auth_timeout"))
+_FATAL = frozenset((MAX_CONNECTIONS, "slow_consumer", "force_disconnect", "auth_timeout"))
 _PASSED_OVER = frozenset(("connected", "auth_success"))
 
 
@@ -41,12 +44,20 @@ def market_url(host: str, market: str = MARKET) -> str:
         SettingsError: it is no WebSocket address.
     """
     parts = urlsplit(host)
-    if parts.scheme not in ("ws", "wss") or not parts.hostname:
+    if parts.scheme not in ("ws", "wss") or not _can_be_looked_up(parts):
         raise SettingsError(
             f"POLYGON_WS_URL is {host}, but must begin with wss:// or ws:// and name a host."
         )
     path = parts.path.rstrip("/")
     return host.rstrip("/") if path.endswith(f"/{market}") else f"{host.rstrip('/')}/{market}"
+
+
+def _can_be_looked_up(parts: SplitResult) -> bool:
+    try:
+        _ = parts.port  # raises where it is no port
+        return bool((parts.hostname or "").encode("idna"))
+    except ValueError:
+        return False
 
 
 class LostError(Exception):
@@ -61,11 +72,11 @@ def _events(frame: bytes) -> list[dict[str, Any]]:
         return []
 
 
-async def _first_of(*coroutines: Coroutine[Any, Any, None]) -> None:
-    """Run coroutines until the first one ends, and end as it did."""
+async def _until_one_fails(*coroutines: Coroutine[Any, Any, None]) -> None:
+    """Run coroutines until the first one raises, and raise that."""
     tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
     try:
-        ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
         for task in ended:
             task.result()
     finally:
@@ -80,36 +91,50 @@ class Session:
     Args:
         url: address with the market's path.
         key: API key; it goes into the login message and nowhere else.
-        symbols: called about every second: the symbols wanted now, `*` for the whole market.
+        watch: called twice a second: the symbols wanted now, `*` for the whole market, and
+            those whose quotes are to be shed last.
         queue: where frames and coverage records go.
         state: kept up to date.
         listeners: who is told of outages, and of what a user should know.
         timing: how long to wait for what.
+        silence: when nothing has come for too long.
     """
 
     def __init__(
         self,
         url: str,
         key: str,
-        symbols: Callable[[], Iterable[str]],
+        watch: Watch,
         queue: FrameQueue,
         state: FeedState,
         listeners: Listeners,
         timing: Timing,
+        silence: Silence,
     ) -> None:
         self._url = url
         self._key = key
-        self._symbols = symbols
+        self._watch = watch
         self._queue = queue
         self._state = state
         self._listeners = listeners
         self._timing = timing
+        self._silence = silence
+        self._sentences = Sentences(listeners.said, url, key, timing)
         self._gaps = Gaps()
-        self._subscriptions = Subscriptions()
-        self._asked_at = 0.0
+        self._subscriber = self._new_subscriber()
         self._stands_since: float | None = None
         self._cause = DISCONNECT
-        self._complaint = ""
+
+    def _new_subscriber(self) -> Subscriber:
+        return Subscriber(
+            self._watch,
+            self._queue,
+            self._gaps,
+            self._state,
+            self._sentences,
+            self._timing.ack_s,
+            self._stands,
+        )
 
     async def run(self) -> None:
         """Keep the feed up until cancelled.
@@ -120,13 +145,20 @@ class Session:
         backoff = Backoff(self._timing, random.Random())
         try:
             while True:
+                self._cause = DISCONNECT
                 try:
                     await self._connection()
                 except (OSError, WebSocketException, LostError) as error:
                     self._lost(error)
                 if self._stands_since is not None:
-                    backoff.stood(time.monotonic() - self._stands_since)
+                    stood_s = time.monotonic() - self._stands_since
+                    backoff.stood(stood_s)
+                    if stood_s >= self._timing.stable_s:
+                        self._sentences.stable()
                     self._stands_since = None
+                if self._cause == MAX_CONNECTIONS:
+                    self._sentences.over_quota()
+                    await asyncio.sleep(self._timing.cooldown_s)
                 await asyncio.sleep(backoff.pause_s())
         finally:
             if self._gaps.open:
@@ -138,8 +170,8 @@ class Session:
             self._url,
             open_timeout=self._timing.open_s,
             close_timeout=1,
-            ping_interval=20,
-            ping_timeout=20,
+            ping_interval=self._timing.ping_s,
+            ping_timeout=self._timing.pong_s,
             max_size=MAX_FRAME,
             max_queue=1024,  # frames; the library's 16 stop and start the socket all the time
             compression=None,
@@ -147,10 +179,11 @@ class Session:
         ) as connection:
             self._state.connects += 1
             self._state.reconnects = self._state.connects - 1
-            self._cause = DISCONNECT
-            self._subscriptions = Subscriptions()
+            self._subscriber = self._new_subscriber()
             await self._log_in(connection)
-            await _first_of(self._read(connection), self._keep_subscribed(connection))
+            await _until_one_fails(
+                self._read(connection), self._keep_subscribed(connection), self._keep_listening()
+            )
 
     async def _log_in(self, connection: ClientConnection) -> None:
         await self._reply(connection, "connected")
@@ -166,6 +199,8 @@ class Session:
                         if event.get("status") == wanted:
                             return
                         self._refusal(event)
+                        if event.get("ev") == "status":
+                            self._note_unknown(event)
         except TimeoutError as error:
             raise LostError(f"no '{wanted}' in {self._timing.reply_s:g} s") from error
 
@@ -173,65 +208,46 @@ class Session:
         status, message = str(event.get("status")), str(event.get("message", ""))
         if status == "auth_failed":
             raise FeedRefusedError(
-                f"The feed at {self._url} refused the login ('{self._safe(message)}'): check "
-                "POLYGON_API_KEY, and that its plan includes stocks over WebSocket."
+                f"The feed at {self._url} refused the login ('{self._sentences.safe(message)}'): "
+                "check POLYGON_API_KEY, and that its plan includes stocks over WebSocket."
             )
         if status in _FATAL:
             self._cause = status
-            raise LostError(f"{status}: {self._safe(message)}")
-
-    def _safe(self, message: str) -> str:
-        """Return what the server said, should it ever repeat the key, without it."""
-        return (message.replace(self._key, "(key)") if self._key else message).strip()
+            raise LostError(f"{status}: {self._sentences.safe(message)}")
 
     async def _keep_subscribed(self, connection: ClientConnection) -> None:
         """Ask for what is wanted, at once and whenever it changes; look after missing acks."""
-        while True:
-            wanted = topics_of(self._symbols())
-            self._state.topics_wanted = len(wanted)
-            new, old = self._subscriptions.changes(wanted)
-            for topic in old:
-                self._note_unwatched(topic)
-            for action, topics in (("unsubscribe", old), ("subscribe", new)):
-                for chunk in chunks(topics):
-                    request = {"action": action, "params": ",".join(chunk)}
-                    await connection.send(msgspec.json.encode(request), text=True)
-            if new:
-                self._asked_at = time.monotonic()
-            self._settle()
-            await asyncio.sleep(self._timing.poll_s)
+        with contextlib.suppress(ConnectionClosed):  # which the reader sees when it has read all
+            while True:
+                await self._subscriber.ask(connection)
+                self._subscriber.settle()
+                await asyncio.sleep(self._timing.poll_s)
 
-    def _note_unwatched(self, topic: str) -> None:
-        event, _, symbol = topic.partition(".")
-        if event == TRADES:
-            self._gaps.unwatch(symbol)
+    async def _keep_listening(self) -> None:
+        """Give the connection up when nothing has come for too long.
 
-    def _settle(self) -> None:
-        overdue = time.monotonic() - self._asked_at > self._timing.ack_s
-        settled = self._subscriptions.settle(overdue)
-        if settled is None:
+        Raises:
+            LostError: it did not.
+        """
+        silence = self._silence
+        if silence.limit_s == 0:
             return
-        self._state.topics_granted = len(self._subscriptions.granted)
-        refused = [t for t in settled.refused if t not in self._state.topics_refused]
-        if refused:
-            self._state.topics_refused = self._state.topics_refused + refused
-            self._listeners.said(
-                f"The feed does not grant {named(refused)}: the plan of this key does not include "
-                "it. The feed goes on with the rest."
-            )
-        if settled.silent:
-            self._listeners.said(
-                f"The feed did not acknowledge {named(settled.silent)} in "
-                f"{self._timing.ack_s:g} s: no data may come for it."
-            )
-        self._stands()
+        silence.begin(self._state.frames, time.monotonic())
+        while True:
+            await asyncio.sleep(min(1.0, silence.limit_s / 4))
+            if not self._subscriber.expects_data:
+                silence.begin(self._state.frames, time.monotonic())
+            patience_s = silence.patience_s
+            if silence.too_long(self._state.frames, time.monotonic()):
+                self._cause = SILENCE
+                raise LostError(f"not an event for {patience_s:g} s in an open market")
 
     def _stands(self) -> None:
         """The feed is up: subscribed as far as it will be, or data has come."""
         if self._stands_since is not None:
             return
         self._stands_since = time.monotonic()
-        self._complaint = ""
+        self._sentences.stands()
         state = self._state
         since_ns, state.blind_since_ns = state.blind_since_ns, None
         cause, state.cause = state.cause, None
@@ -241,7 +257,9 @@ class Session:
 
     def _lost(self, error: Exception) -> None:
         """Note that the connection has ended, or could not be made."""
-        reason = self._safe(str(error)) or type(error).__name__
+        if isinstance(error, ConnectionClosed) and error.rcvd and error.rcvd.code == _POLICY:
+            self._cause = MAX_CONNECTIONS
+        over_quota = self._cause == MAX_CONNECTIONS  # which has a sentence of its own
         if self._stands_since is not None:
             self._gaps.begin(self._cause)
             now = time.time_ns()
@@ -249,10 +267,13 @@ class Session:
             self._state.cause = self._cause
             self._state.blind_since_ns = now
             self._listeners.blind(Outage(self._cause, now, None))
-            self._listeners.said(f"The feed is lost ({reason}); connecting again.")
-        elif reason != self._complaint:
-            self._listeners.said(f"Cannot use the feed at {self._url} ({reason}); trying on.")
-            self._complaint = reason
+            if not over_quota:
+                self._sentences.lost(error)
+            return
+        if self._state.condition == "connecting":
+            self._state.cause = self._cause
+        if not over_quota:
+            self._sentences.unreachable(error)
 
     async def _read(self, connection: ClientConnection) -> None:
         recv, now, put, state = connection.recv, time.time_ns, self._queue.put, self._state
@@ -284,20 +305,11 @@ class Session:
         return msgspec.json.encode(data) if data else None
 
     def _status(self, event: dict[str, Any]) -> None:
-        status, message = str(event.get("status")), str(event.get("message", ""))
         self._refusal(event)
-        if status == "success":
-            topic = self._subscriptions.answered(message)
-            again = self._watched_again(topic) if topic else None
-            if again is not None:
-                self._queue.mark(again)
-            self._settle()
-        elif status == "error":
-            self._subscriptions.refused()
-            self._settle()
-        elif status not in _PASSED_OVER:
-            self._listeners.said(f"The feed says {status}: {self._safe(message)}")
+        if not self._subscriber.answered(event):
+            self._note_unknown(event)
 
-    def _watched_again(self, topic: str) -> Coverage | None:
-        event, _, symbol = topic.partition(".")
-        return self._gaps.watch(symbol) if event == TRADES else None
+    def _note_unknown(self, event: dict[str, Any]) -> None:
+        status = str(event.get("status"))
+        if status not in _PASSED_OVER:
+            self._sentences.status(status, str(event.get("message", "")))

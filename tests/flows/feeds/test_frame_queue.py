@@ -59,7 +59,7 @@ def test_a_full_queue_drops_the_oldest_frames_and_says_so() -> None:
         queue.put(second, frame(second))
     assert queue.dropped_frames == 2 * per_chunk
     hole, kept = queue.take(0)
-    assert hole == Coverage("*", second_ns(0), second_ns(2 * per_chunk), "queue_full", False)
+    assert hole == Coverage("*", second_ns(0), second_ns(2 * per_chunk), "shed", False)
     assert isinstance(kept, Frames)
     assert kept.received_ns == list(range(2 * per_chunk, 5 * per_chunk))
 
@@ -73,7 +73,7 @@ def test_a_record_among_dropped_frames_is_kept() -> None:
     queue.put(4, frame(4, 290_000))
     assert queue.take(0)[:2] == [
         GAP,
-        Coverage("*", second_ns(1), second_ns(3), "queue_full", False),
+        Coverage("*", second_ns(1), second_ns(3), "shed", False),
     ]
 
 

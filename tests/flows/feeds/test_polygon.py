@@ -235,10 +235,11 @@ def test_topics_outside_the_plan_are_reported_once_and_the_rest_goes_on(
         feed.read_until(lambda: mock.finished.is_set() and feed.feed.state.reconnects == 1)
         assert feed.feed.state.topics_refused == ["Q.AAPL", "Q.MSFT"]
         feed.stop()
-    refusals = [said for said in heard.sentences if "not grant" in said]
+        assert feed.feed.state.trades_only
+    refusals = [said for said in heard.sentences if "plan" in said]
     assert refusals == [
-        "The feed does not grant Q.AAPL, Q.MSFT: the plan of this key does not include it. "
-        "The feed goes on with the rest."
+        "The plan of this key has no quotes (Q.AAPL, Q.MSFT: 'not authorized'): sides come from "
+        "the tick rule, and each alert says so."
     ]
     assert {event["ev"] for event in feed.events} == {"T", "gap"}
 
@@ -294,7 +295,9 @@ def test_a_server_that_is_away_is_waited_for(
         feed.read_until(lambda: feed.feed.state.frames > 0)
         feed.stop()
     (sentence,) = heard.sentences  # once, however often it is tried
-    assert sentence.startswith(f"Cannot use the feed at {mock.ws_url}/stocks (")
+    assert sentence == (
+        f"Cannot use the feed at {mock.ws_url}/stocks (connection refused); trying on."
+    )
     assert feed.gaps == []
     assert heard.outages == []
 
@@ -360,7 +363,7 @@ def test_a_flow_that_does_not_keep_up_loses_the_oldest_and_knows_of_it(
     assert state.dropped_frames > 0
     (gap,) = feed.gaps
     first_kept = feed.events[1]
-    assert gap == Coverage("*", at(0), first_kept["t"] * 10**6, "queue_full", refilled=False)
+    assert gap == Coverage("*", at(0), first_kept["t"] * 10**6, "shed", refilled=False)
     assert len(feed.events) - 1 == 24_000 - 8 * state.dropped_frames
 
 
@@ -385,16 +388,17 @@ def test_a_stop_completes_the_source_within_a_dataflow(tmp_path: Path) -> None:
 
 
 def test_pauses_grow_to_a_cap_and_begin_anew_only_after_a_stable_time() -> None:
-    class Highest(random.Random):
-        def uniform(self, a: float, b: float) -> float:
-            return b
+    class Bounds(random.Random):
+        def uniform(self, a: float, b: float) -> Any:
+            return a, b
 
-    backoff = Backoff(Timing(first_pause_s=1, longest_pause_s=5, stable_s=60), Highest())
-    assert [backoff.pause_s() for _ in range(4)] == [1, 2, 4, 5]
+    backoff = Backoff(Timing(first_pause_s=1, longest_pause_s=5, stable_s=60), Bounds())
+    pauses: list[Any] = [backoff.pause_s() for _ in range(4)]
+    assert pauses == [(0.5, 1), (1, 2), (2, 4), (2.5, 5)]
     backoff.stood(59.9)
-    assert backoff.pause_s() == 5
+    assert backoff.pause_s() == (2.5, 5)
     backoff.stood(60)
-    assert backoff.pause_s() == 1
+    assert backoff.pause_s() == (0.5, 1)
 
 
 @pytest.mark.parametrize(
@@ -409,7 +413,7 @@ def test_the_market_is_appended_to_the_host(host: str, url: str) -> None:
     assert market_url(host) == url
 
 
-@pytest.mark.parametrize("host", ["https://api.polygon.io", "socket.polygon.io", "ws://"])
+@pytest.mark.parametrize("host", ["https://api.polygon.io", "socket.polygon.io", "ws://", "ws://a..b", "ws://a:99999"])
 def test_a_host_that_is_none_is_refused(host: str) -> None:
     with pytest.raises(SettingsError, match="POLYGON_WS_URL is"):
         market_url(host)
