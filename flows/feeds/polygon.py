@@ -85,6 +85,8 @@ class PolygonFeed(FixedPartitionedSource[Frames | Coverage, None]):
             then, the sinks close as at any end, and the runner looks at `failure`.
 
     Attributes:
+        watch: what is watched and held.
+        silence: when a connection that brings nothing is given up.
         state: the feed as it is now; any thread may read it.
         stop: set it, from a signal handler for example, to end the source: what has been
             received is still handed out, then it is complete.
@@ -111,10 +113,10 @@ class PolygonFeed(FixedPartitionedSource[Frames | Coverage, None]):
         self.state = FeedState()
         self.stop = threading.Event()
         self._key = key
-        self._watch = Watch(symbols, held)
+        self.watch = Watch(symbols, held)
         self._listeners = listeners or Listeners()
         self._timing = timing or Timing()
-        self._silence = silence or Silence(0)
+        self.silence = silence or Silence(0)
         self._max_bytes = max_bytes
         self.raise_refusal = raise_refusal
         self._threads: list[_SessionThread] = []
@@ -137,12 +139,12 @@ class PolygonFeed(FixedPartitionedSource[Frames | Coverage, None]):
         session = Session(
             self.url,
             self._key,
-            self._watch,
+            self.watch,
             queue,
             self.state,
             self._listeners,
             self._timing,
-            self._silence,
+            self.silence,
         )
         thread = _SessionThread(session)
         self._threads.append(thread)

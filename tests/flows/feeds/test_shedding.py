@@ -21,7 +21,8 @@ def event(kind: str, symbol: str, ms: int) -> str:
 
 def frame(ms: int, *events: str) -> bytes:
     """A frame of 100 bytes: `Q.A` is a quote of A."""
-    said = ",".join(event(*text.split(".", 1), ms) for text in events)  # type: ignore[misc]
+    parts = [text.partition(".") for text in events]
+    said = ",".join(event(kind, symbol, ms) for kind, _, symbol in parts)
     return f"[{said}".encode().ljust(99) + b"]"
 
 
