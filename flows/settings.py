@@ -127,7 +127,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         float, Rule("Lag from which a symbol raises no alerts", "seconds", 0)
     ] = 30.0
     silence_seconds: Annotated[
-        float, Rule("Silence in an open market after which to reconnect", "seconds", 0)
+        float, Rule("Silence in an open market after which to reconnect; 0: never", "seconds", 0)
     ] = 30.0
     heartbeat_seconds: Annotated[
         float, Rule("Pause between heartbeat lines while live; 0: none", "seconds", 0)

@@ -133,8 +133,7 @@ def _judge(
     ledger: Array,
 ) -> tuple[int, int]:
     """Judge every print; return newly used cells of `seen`, and rows of `ledger`."""
-    used = 0
-    turned = 0
+    used = turned = 0
     last = -1  # the phase piece of the print before: prints come in runs
     for i in range(len(rows)):
         row = rows[i]

@@ -348,3 +348,40 @@ def test_the_settings_say_what_is_held_and_when_silence_is_too_long(tmp_path: Pa
         found.append(tuple(feed.watch.held()))
     assert found == [(), ("TSLA",), (), ("TSLA",), ("TSLA",)]
     assert feed.silence.limit_s == 7
+
+
+def test_a_socket_is_read_on_while_the_flow_stands_still_and_quotes_go_first(live: Any) -> None:
+    burst = 6_000  # frames: two of quotes for each trade
+
+    async def flood(wire: Wire) -> None:
+        await wire.greet()
+        await wire.ack()
+        for n in range(burst // 3):
+            await wire.trade("A", n)
+            for symbol in ("A", "HELD"):
+                await wire.say({"ev": "Q", "sym": symbol, "bp": 1, "t": OPEN_MS + n})
+        await wire.hear()  # the client asks for more: it has seen all of this
+        await wire.trade("A", 10_000)
+        await wire.stay()
+
+    wanted = ["A"]
+    with Vendor(flood) as vendor:
+        feed = live(
+            vendor.url, wanted=lambda: tuple(wanted), held=lambda: ("HELD",), max_bytes=850_000
+        )
+        deadline = time.monotonic() + 20
+        while feed.feed.state.frames < burst:  # nothing is taken meanwhile
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        wanted.append("B")
+        feed.read_until(lambda: feed.feed.state.frames == burst + 1)
+        feed.read_for(0.3)
+        state = feed.feed.state
+        feed.stop()
+    seen = [(e["ev"], e["sym"]) for e in feed.events if e["ev"] != "gap"]
+    assert seen.count(("T", "A")) == burst // 3 + 1
+    assert seen.count(("Q", "HELD")) == burst // 3
+    assert seen.count(("Q", "A")) == burst // 3 - state.shed_frames
+    assert (state.shed_frames > 100, state.dropped_frames) == (True, 0)
+    assert {(gap.symbol, gap.cause, gap.refilled) for gap in feed.gaps} == {("A", "shed", False)}
+    assert feed.gaps[0].from_ns == OPEN_MS * 10**6
