@@ -34,7 +34,8 @@ class Subscriptions:
         self.granted: set[str] = set()
         self._asked: dict[str, None] = {}
         self._left: set[str] = set()
-        self._given_up: set[str] = set()  # refused or silent: not asked for again
+        self._refused: set[str] = set()
+        self._silent: set[str] = set()  # never answered: may be held all the same
         self._refusals = 0
         self._unnamed = 0
 
@@ -46,13 +47,14 @@ class Subscriptions:
     def changes(self, wanted: Iterable[str]) -> tuple[list[str], list[str]]:
         """Return the topics to subscribe to and to unsubscribe from, now taken as asked for."""
         wanted = dict.fromkeys(wanted)
-        known = self.granted | self._asked.keys() | self._given_up
+        known = self.granted | self._asked.keys() | self._refused | self._silent
         new = [topic for topic in wanted if topic not in known]
-        old = sorted(topic for topic in self.granted if topic not in wanted)
+        old = sorted(topic for topic in self.granted | self._silent if topic not in wanted)
         self._asked.update(dict.fromkeys(new))
         self._left.update(old)
         self.granted.difference_update(old)
-        self._given_up.intersection_update(wanted)
+        self._silent.difference_update(old)
+        self._refused.intersection_update(wanted)
         return new, old
 
     def answered(self, message: str) -> str | None:
@@ -62,6 +64,10 @@ class Subscriptions:
             self._left.discard(topic)
         elif topic in self._asked:
             del self._asked[topic]
+            self.granted.add(topic)
+            return topic
+        elif topic in self._silent:  # late, but not never
+            self._silent.discard(topic)
             self.granted.add(topic)
             return topic
         else:
@@ -85,8 +91,11 @@ class Subscriptions:
         if refusals == 0 and answers >= len(left):
             self.granted.update(left)
             return Settled([], [])
-        self._given_up.update(left)
-        return Settled(left, []) if len(left) <= answers else Settled([], left)
+        if len(left) <= answers:
+            self._refused.update(left)
+            return Settled(left, [])
+        self._silent.update(left)
+        return Settled([], left)
 
 
 def named(topics: list[str]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from flows.feeds.frame_queue import FRAME_OVERHEAD, FrameQueue
@@ -179,3 +181,35 @@ def test_many_symbols_or_whole_frames_are_the_whole_market() -> None:
     log.add({b"A"}, ns(0), ns(1))
     log.add(None, ns(2), ns(3))
     assert log.end() == [shed("*", 0, 3)]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_every_frame_is_handed_out_in_order_or_shed_or_dropped_and_then_on_record(
+    seed: int,
+) -> None:
+    """Whatever comes and however it is taken, the queue stays within its bounds."""
+    rng = random.Random(seed)
+    queue = FrameQueue(max_bytes=rng.choice((1, 3, 5)) * CHUNK * SIZE)
+    queue.hold(["A"])
+    found: list[Frames | Coverage] = []
+    texts = rng.choice((("T.A", "Q.A", "Q.B"), ("Q.B", "Q.C"), ("T.A",), ("T.A", *["Q.B"] * 20)))
+    total, marks = 12 * CHUNK, 0
+    for ms in range(total):
+        queue.put(ms * MS, frame(ms, rng.choice(texts)))
+        assert queue.bytes <= max(queue._max_bytes, (CHUNK + 1) * SIZE)
+        if rng.random() < 0.001:
+            queue.mark(Coverage("MARK", marks, marks, "disconnect", refilled=False))
+            marks += 1
+        if rng.random() < 0.0005:
+            found += queue.take(0)
+    while taken := queue.take(0):
+        found += taken
+    received = [at for item in found if isinstance(item, Frames) for at in item.received_ns]
+    assert received == sorted(set(received))
+    assert len(received) + queue.shed_frames + queue.dropped_frames == total
+    assert (queue.frames, queue.bytes) == (0, 0)
+    records = [item for item in found if isinstance(item, Coverage)]
+    assert [r.from_ns for r in records if r.symbol == "MARK"] == [*range(marks)]
+    missing = [OPEN_MS * MS + at * MS for at in {*range(total)} - {at // MS for at in received}]
+    gaps = [(r.from_ns, r.to_ns) for r in records if r.cause == "shed"]
+    assert all(any(a <= at <= b for a, b in gaps) for at in missing)

@@ -53,6 +53,25 @@ def test_what_is_not_answered_in_time_is_told_apart_from_what_is_refused() -> No
     assert subscriptions.settle(overdue=True) == Settled([], [])
 
 
+def test_a_late_answer_is_an_answer() -> None:
+    subscriptions = asked("T.A", "Q.A")
+    subscriptions.settle(overdue=True)
+    assert subscriptions.answered("subscribed to: T.A") == "T.A"
+    assert subscriptions.granted == {"T.A"}
+    assert subscriptions.settle(overdue=False) == Settled([], [])
+
+
+def test_what_was_never_answered_may_be_held_and_is_unsubscribed_from_what_is_refused_not() -> None:
+    subscriptions = asked("T.A")
+    subscriptions.settle(overdue=True)
+    assert subscriptions.changes([]) == ([], ["T.A"])
+    subscriptions.changes(["T.B"])
+    subscriptions.refused()
+    assert subscriptions.settle(overdue=False) == Settled(["T.B"], [])
+    assert subscriptions.changes([]) == ([], [])
+    assert subscriptions.changes(["T.A", "T.B"]) == (["T.A", "T.B"], [])
+
+
 def test_a_server_that_does_not_name_the_topics_it_grants_is_understood() -> None:
     subscriptions = asked("T.A", "Q.A")
     subscriptions.answered("ok")
