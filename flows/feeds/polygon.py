@@ -17,6 +17,7 @@ from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
 from flows.errors import FeedRefusedError
 from flows.feeds.backoff import Timing
+from flows.feeds.clock_skew import ClockSkew
 from flows.feeds.feed_state import FeedState, Listeners
 from flows.feeds.frame_queue import MAX_BYTES, FrameQueue
 from flows.feeds.positions import PositionsFile
@@ -80,6 +81,7 @@ class PolygonFeed(FixedPartitionedSource[Frames | Coverage, None]):
         listeners: who is told of outages, on the feed's own thread.
         timing: how long the session waits for what.
         silence: when a connection that brings nothing is given up; None: never.
+        skew: looks at the feed's clock; None: nobody does.
         max_bytes: what is queued at most before frames are shed.
         raise_refusal: a refused login raises inside the dataflow; else the source is complete
             then, the sinks close as at any end, and the runner looks at `failure`.
@@ -106,6 +108,7 @@ class PolygonFeed(FixedPartitionedSource[Frames | Coverage, None]):
         listeners: Listeners | None = None,
         timing: Timing | None = None,
         silence: Silence | None = None,
+        skew: ClockSkew | None = None,
         max_bytes: int = MAX_BYTES,
         raise_refusal: bool = True,
     ) -> None:
@@ -117,6 +120,7 @@ class PolygonFeed(FixedPartitionedSource[Frames | Coverage, None]):
         self._listeners = listeners or Listeners()
         self._timing = timing or Timing()
         self.silence = silence or Silence(0)
+        self._skew = skew
         self._max_bytes = max_bytes
         self.raise_refusal = raise_refusal
         self._threads: list[_SessionThread] = []
@@ -145,6 +149,7 @@ class PolygonFeed(FixedPartitionedSource[Frames | Coverage, None]):
             self._listeners,
             self._timing,
             self.silence,
+            self._skew,
         )
         thread = _SessionThread(session)
         self._threads.append(thread)
@@ -231,5 +236,8 @@ def polygon_feed(settings: Settings, listeners: Listeners, **options: Any) -> Po
         held=held(settings, symbols, listeners.said),
         listeners=listeners,
         silence=Silence(settings.silence_seconds, market_clock(settings)),
+        skew=ClockSkew(settings.feed_delay_seconds, settings.lag_warn_seconds)
+        if settings.freshness
+        else None,
         **options,
     )

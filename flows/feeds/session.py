@@ -21,16 +21,19 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from flows.errors import FeedRefusedError, SettingsError
 from flows.feeds.backoff import Backoff, Timing
+from flows.feeds.clock_skew import ClockSkew
 from flows.feeds.feed_state import FeedState, Listeners, Outage
 from flows.feeds.frame_queue import FrameQueue
 from flows.feeds.gaps import Gaps
 from flows.feeds.sentences import Sentences
 from flows.feeds.silence import Silence
+from flows.feeds.statuses import Event, events_of, is_status, without_statuses
 from flows.feeds.subscriber import Subscriber, Watch
 
 MARKET = "stocks"
 MAX_FRAME = 16 * 2**20
 DISCONNECT, SILENCE, MAX_CONNECTIONS = "disconnect", "silence", "max_connections"
+_LOOK_NS = 1_000_000_000
 _POLICY = 1008  # closing code of a connection over quota, should its status have been lost
 # After these the server closes the connection; they are the cause of the gap that follows.
 _FATAL = frozenset((MAX_CONNECTIONS, "slow_consumer", "force_disconnect", "auth_timeout"))
@@ -64,14 +67,6 @@ class LostError(Exception):
     """The connection is of no use any more; the text says why."""
 
 
-def _events(frame: bytes) -> list[dict[str, Any]]:
-    """Return a frame's objects; nothing if it is not an array of objects."""
-    try:
-        return msgspec.json.decode(frame, type=list[dict[str, Any]])
-    except (msgspec.DecodeError, RecursionError):
-        return []
-
-
 async def _until_one_fails(*coroutines: Coroutine[Any, Any, None]) -> None:
     """Run coroutines until the first one raises, and raise that."""
     tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
@@ -98,6 +93,7 @@ class Session:
         listeners: who is told of outages, and of what a user should know.
         timing: how long to wait for what.
         silence: when nothing has come for too long.
+        skew: looks at the feed's clock; None: nobody does.
     """
 
     def __init__(
@@ -110,6 +106,7 @@ class Session:
         listeners: Listeners,
         timing: Timing,
         silence: Silence,
+        skew: ClockSkew | None,
     ) -> None:
         self._url = url
         self._key = key
@@ -119,6 +116,7 @@ class Session:
         self._listeners = listeners
         self._timing = timing
         self._silence = silence
+        self._skew = skew
         self._sentences = Sentences(listeners.said, url, key, timing)
         self._gaps = Gaps()
         self._subscriber = self._new_subscriber()
@@ -195,16 +193,16 @@ class Session:
         try:
             async with asyncio.timeout(self._timing.reply_s):
                 while True:
-                    for event in _events(await connection.recv(decode=False)):
+                    for event in events_of(await connection.recv(decode=False)):
                         if event.get("status") == wanted:
                             return
                         self._refusal(event)
-                        if event.get("ev") == "status":
+                        if is_status(event):
                             self._note_unknown(event)
         except TimeoutError as error:
             raise LostError(f"no '{wanted}' in {self._timing.reply_s:g} s") from error
 
-    def _refusal(self, event: dict[str, Any]) -> None:
+    def _refusal(self, event: Event) -> None:
         status, message = str(event.get("status")), str(event.get("message", ""))
         if status == "auth_failed":
             raise FeedRefusedError(
@@ -277,11 +275,16 @@ class Session:
 
     async def _read(self, connection: ClientConnection) -> None:
         recv, now, put, state = connection.recv, time.time_ns, self._queue.put, self._state
+        skew, look_ns = self._skew, 0
+        if skew is not None:
+            skew.begin()
         while True:
             frame: bytes | None = await recv(decode=False)
             received_ns = now()
             if frame is not None and b'"status"' in frame:
-                frame = self._without_statuses(frame)
+                frame, statuses = without_statuses(frame)
+                for status in statuses:
+                    self._status(status)
             if frame is None:
                 continue
             if self._stands_since is None:
@@ -289,27 +292,19 @@ class Session:
             if self._gaps.open:
                 self._queue.mark(self._gaps.end(received_ns, frame))
             put(received_ns, frame)
+            if skew is not None and received_ns >= look_ns:
+                look_ns = received_ns + _LOOK_NS
+                skew.look(received_ns, frame, self._listeners.said)
             self._gaps.saw(received_ns, frame)
             state.frames += 1
             state.last_received_ns = received_ns
 
-    def _without_statuses(self, frame: bytes) -> bytes | None:
-        """Act on the status objects of a frame; return it without them, None if all were."""
-        events = _events(frame)
-        data = [event for event in events if event.get("ev") != "status"]
-        if len(data) == len(events):
-            return frame
-        for event in events:
-            if event.get("ev") == "status":
-                self._status(event)
-        return msgspec.json.encode(data) if data else None
-
-    def _status(self, event: dict[str, Any]) -> None:
+    def _status(self, event: Event) -> None:
         self._refusal(event)
         if not self._subscriber.answered(event):
             self._note_unknown(event)
 
-    def _note_unknown(self, event: dict[str, Any]) -> None:
+    def _note_unknown(self, event: Event) -> None:
         status = str(event.get("status"))
         if status not in _PASSED_OVER:
             self._sentences.status(status, str(event.get("message", "")))

@@ -385,3 +385,28 @@ def test_a_socket_is_read_on_while_the_flow_stands_still_and_quotes_go_first(liv
     assert (state.shed_frames > 100, state.dropped_frames) == (True, 0)
     assert {(gap.symbol, gap.cause, gap.refilled) for gap in feed.gaps} == {("A", "shed", False)}
     assert feed.gaps[0].from_ns == OPEN_MS * 10**6
+
+
+@pytest.mark.parametrize("freshness", [True, False])
+def test_a_feed_of_another_time_is_said_once_unless_nobody_cares(freshness: bool) -> None:
+    async def far_ahead(wire: Wire) -> None:
+        await wire.greet()
+        await wire.ack()
+        ahead_ms = time.time_ns() // 10**6 + 3_600_000 - OPEN_MS
+        for n in range(3):
+            await wire.trade(ms=ahead_ms + n)
+        await wire.stay()
+
+    heard = Heard()
+    with Vendor(far_ahead) as vendor:
+        settings = Settings(
+            monitoring_mode="all",
+            polygon_ws_url=vendor.url,
+            polygon_api_key="mock-key",
+            freshness=freshness,
+        )
+        feed = Live(polygon_feed(settings, heard.listeners))
+        feed.read_until(lambda: feed.feed.state.frames == 3)
+        feed.stop()
+    assert len(feed.events) == 3  # never a reason to reject
+    assert [said[:21] for said in heard.sentences] == ["The feed's times are "] * freshness
