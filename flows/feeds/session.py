@@ -8,7 +8,6 @@ subscription, and looks neither at what a login was answered nor at whether topi
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 import time
 from collections.abc import Coroutine
@@ -215,11 +214,10 @@ class Session:
 
     async def _keep_subscribed(self, connection: ClientConnection) -> None:
         """Ask for what is wanted, at once and whenever it changes; look after missing acks."""
-        with contextlib.suppress(ConnectionClosed):  # which the reader sees when it has read all
-            while True:
-                await self._subscriber.ask(connection)
-                self._subscriber.settle()
-                await asyncio.sleep(self._timing.poll_s)
+        while True:
+            await self._subscriber.ask(connection)
+            self._subscriber.settle()
+            await asyncio.sleep(self._timing.poll_s)
 
     async def _keep_listening(self) -> None:
         """Give the connection up when nothing has come for too long.

@@ -238,8 +238,6 @@ def test_statuses_nobody_knows_are_said_once_each_and_without_the_key(
 
 
 def test_a_status_said_just_before_the_end_is_the_cause_of_it(live: Any) -> None:
-    """However often the other half of the session finds the connection closed first."""
-
     async def cut_off(wire: Wire) -> None:
         await _stand(wire)
         await wire.status("slow_consumer", "too slow")
