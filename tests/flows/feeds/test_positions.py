@@ -132,8 +132,7 @@ def test_half_a_file_that_reads_well_is_left_alone_until_it_is_whole(tmp_path: P
     path = tmp_path / "positions.csv"
     whole = "symbol,quantity\nAAPL,100\nMSFT,50\n"
     path.write_text(whole, encoding="utf-8")
-    held = PositionsFile(path, pytest.fail, settle_s=0.2)
-    time.sleep(0.25)  # old enough: what is read below is the change
+    held = PositionsFile(path, pytest.fail, settle_s=1.0)
     seen = set()
     with path.open("w", encoding="utf-8") as file:
         for part in ("symbol,quantity\nAAPL,1", "00\nTSLA,5", "0\n"):

@@ -151,23 +151,23 @@ def test_an_account_over_quota_may_be_told_at_the_login(live: Any, heard: Heard)
 def test_pauses_grow_over_twenty_drops_and_begin_anew_after_a_stable_time(live: Any) -> None:
     async def dropping(wire: Wire) -> None:
         await _stand(wire)
-        if wire.number == 21:
+        if wire.number > 20:
             await asyncio.sleep(1.0)
-        if wire.number < 23:
+        if wire.number < 24:
             wire.abort()
         await wire.stay()
 
     timing = replace(QUICK, first_pause_s=0.02, longest_pause_s=0.32, stable_s=0.8)
     with Vendor(dropping) as vendor:
         feed = live(vendor.url, "A", timing=timing)
-        feed.read_until(lambda: len(feed.gaps) == 22, 30)
+        feed.read_until(lambda: len(feed.gaps) == 23, 30)
         feed.stop()
     between = [b - a for a, b in pairwise(vendor.opened)]
     caps = [0.02, 0.04, 0.08, 0.16, *[0.32] * 16]
     assert [pause >= cap / 2 for pause, cap in zip(between, caps, strict=False)] == [True] * 20
     assert sum(between[:20]) < sum(caps) + 3  # twenty times connecting takes time, too
-    assert between[20] < 1.0 + 0.16  # it stood for a second, and the pause was a first one
-    assert feed.feed.state.reconnects == 22
+    assert min(between[20:]) < 1.0 + 0.16  # it stood for a second, and the pause was a first one
+    assert feed.feed.state.reconnects == 23
 
 
 def test_a_plan_of_trades_alone_is_said_once_however_many_symbols(live: Any, heard: Heard) -> None:
