@@ -13,7 +13,7 @@ from operators.duplicates import TradeKeys, remember
 from operators.kernels import kernel
 from operators.nbbo import PRINT, Prints
 from operators.sessions import DAY_MS, PHASE, Sessions, phase_table
-from operators.state import Snapshot, SymbolRows, blank
+from operators.state import Scratch, Snapshot, SymbolRows, blank
 from operators.ticks import GAP, ID_ROW, LATENESS_UNKNOWN, MS, Array, Row
 from operators.verdicts import (
     AUCTION_REOPEN,
@@ -202,6 +202,7 @@ class Eligibility:
         )
         self._state = SymbolRows(never, saved, VERSION)
         self._keys = TradeKeys(saved.parts[0] if saved is not None else None)
+        self._turned = Scratch(LEDGER)
         self._day = NEVER
         self._phases = np.empty(0, PHASE)
 
@@ -215,7 +216,7 @@ class Eligibility:
         chunk.resets = np.empty(len(rows), np.uint8)
         if len(rows) == 0:
             return chunk
-        days = np.empty(len(rows), LEDGER)
+        days = self._turned.of(len(rows))
         used, turned = _judge(
             rows,
             self._state.rows,
@@ -228,7 +229,8 @@ class Eligibility:
             days,
         )
         self._keys.note_used(used)
-        chunk.ledger = days[:turned].copy()
+        if turned:
+            chunk.ledger = days[:turned].copy()
         return chunk
 
     def finish(self) -> Prints | None:

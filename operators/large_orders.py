@@ -14,7 +14,7 @@ from operators.columns import columns
 from operators.kernels import kernel
 from operators.nbbo import Prints
 from operators.records import LARGE_BUYER, SELLER_CRITICAL, SELLER_WARNING
-from operators.state import Snapshot, SymbolRows, blank
+from operators.state import Scratch, Snapshot, SymbolRows, blank
 from operators.ticks import MICRO, MS, Array, Row
 from operators.verdicts import COUNTED
 
@@ -188,11 +188,12 @@ class LargeOrders:
     def __init__(self, rules: ParentRules, saved: Snapshot | None = None) -> None:
         self._rules = rules
         self._state = SymbolRows(blank(STATE), saved, VERSION)
+        self._out = Scratch(PARENT)
 
     def __call__(self, chunk: Prints) -> Prints:
         """Return `chunk` with `parents`, rows of PARENT in print order."""
         self._state.bind(chunk.names)
-        out = np.empty(len(chunk), PARENT)
+        out = self._out.of(len(chunk))
         n = _find_parents(
             chunk.rows,
             chunk.verdict,
@@ -204,7 +205,8 @@ class LargeOrders:
             self._rules.threshold,
             out,
         )
-        chunk.parents = out[:n].copy()
+        if n:
+            chunk.parents = out[:n].copy()
         return chunk
 
     def finish(self) -> None:

@@ -44,6 +44,14 @@ QUOTE_STATE = np.dtype(
 VERSION = 1
 
 
+_NO_ROWS = np.empty(0, np.uint8)
+
+
+def _no_rows() -> Array:
+    """Return a column nobody has filled, the same for all."""
+    return _NO_ROWS
+
+
 @dataclass(slots=True)
 class Prints:
     """Prints of one shard in arrival order, and the columns that operators add.
@@ -58,14 +66,14 @@ class Prints:
     texts: dict[int, str]
     venues: list[str]
     quotes_shed: bool = False
-    verdict: Array = field(default_factory=lambda: np.empty(0, np.uint8))
-    resets: Array = field(default_factory=lambda: np.empty(0, np.uint8))
-    side: Array = field(default_factory=lambda: np.empty(0, np.int8))
-    evidence: Array = field(default_factory=lambda: np.empty(0, np.uint8))
-    volume: Array = field(default_factory=lambda: np.empty(0))
-    parents: Array = field(default_factory=lambda: np.empty(0))
-    bursts: Array = field(default_factory=lambda: np.empty(0))
-    ledger: Array = field(default_factory=lambda: np.empty(0))
+    verdict: Array = field(default_factory=_no_rows)
+    resets: Array = field(default_factory=_no_rows)
+    side: Array = field(default_factory=_no_rows)
+    evidence: Array = field(default_factory=_no_rows)
+    volume: Array = field(default_factory=_no_rows)
+    parents: Array = field(default_factory=_no_rows)
+    bursts: Array = field(default_factory=_no_rows)
+    ledger: Array = field(default_factory=_no_rows)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -124,7 +132,9 @@ class Nbbo:
     def __call__(self, chunk: Ticks) -> Prints:
         """Return the prints (and gap marks) of `chunk`, each with the quote before it."""
         self._state.bind(chunk.names)
-        gaps = int(np.count_nonzero(chunk.ticks["kind"] == GAP))
+        gaps = chunk.gaps
+        if gaps is None:
+            gaps = int(np.count_nonzero(chunk.ticks["kind"] == GAP))
         out = np.empty(len(chunk.details) + gaps, PRINT)
         if gaps:
             out[:] = np.zeros((), PRINT)  # what a gap mark says nothing of

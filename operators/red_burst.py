@@ -13,7 +13,7 @@ from operators.columns import columns
 from operators.kernels import kernel
 from operators.nbbo import Prints
 from operators.records import BURST_CRITICAL, BURST_WARNING
-from operators.state import Snapshot, SymbolRows, blank
+from operators.state import Scratch, Snapshot, SymbolRows, blank
 from operators.ticks import MS, Array, Row
 from operators.verdicts import COUNTED
 
@@ -112,11 +112,12 @@ class RedBurst:
         # In decimal: two thirds of 2.1 is 1.4, which a product of floats overshoots.
         self._calm = min(CALM_RATIO, float(Fraction(str(rules.spike)) * 2 / 3))
         self._state = SymbolRows(blank(STATE), saved, VERSION)
+        self._out = Scratch(BURST)
 
     def __call__(self, chunk: Prints) -> Prints:
         """Return `chunk` with `bursts`, rows of BURST in print order."""
         self._state.bind(chunk.names)
-        out = np.empty(len(chunk), BURST)
+        out = self._out.of(len(chunk))
         rules = self._rules
         n = _find_bursts(
             chunk.rows,
@@ -132,7 +133,8 @@ class RedBurst:
             rules.window_ms,
             out,
         )
-        chunk.bursts = out[:n].copy()
+        if n:
+            chunk.bursts = out[:n].copy()
         return chunk
 
     def finish(self) -> None:

@@ -94,6 +94,19 @@ class SymbolRows:
         return Snapshot(self._version, names, rows, parts)
 
 
+class Scratch:
+    """An array that a kernel fills anew at each call, kept from call to call."""
+
+    def __init__(self, dtype: Any) -> None:
+        self._array = np.empty(64, dtype)
+
+    def of(self, n: int) -> Array:
+        """Return room for at least `n` rows; what it held is lost."""
+        if n > len(self._array):
+            self._array = np.empty(max(n, 2 * len(self._array)), self._array.dtype)
+        return self._array
+
+
 def blank(dtype: Any, **values: Any) -> Array:
     """Return one row of `dtype`, zero but for `values`."""
     row: Array = np.zeros((), dtype)

@@ -26,7 +26,7 @@ Row = Any  # one row of a structured array: numba sees a record, numpy a view of
 
 MICRO = 1_000_000
 MS = 1_000_000  # nanoseconds in a millisecond
-SHARDS = 8  # fixed, so that saved state meets the same symbols whatever the number of workers
+SHARDS = 4  # fixed, so that saved state meets the same symbols whatever the number of workers
 
 TRADE, QUOTE, GAP = 0, 1, 2
 
@@ -74,7 +74,7 @@ class Ticks:
     `names` and `venues` only ever grow and are shared between chunks of one feed: a symbol
     keeps its code. `venues` names exchange codes where the tape spells them as letters.
     `rejects` are the records worth writing, `rejected` counts every rejected message.
-    `quotes_shed`: as in `Frames`.
+    `quotes_shed`: as in `Frames`. `gaps`: gap marks among the ticks, None: not counted.
     """
 
     names: list[str]
@@ -85,6 +85,7 @@ class Ticks:
     rejects: list[Reject] = field(default_factory=list)
     rejected: dict[tuple[str, str], int] = field(default_factory=dict)
     quotes_shed: bool = False
+    gaps: int | None = None
 
     def __len__(self) -> int:
         return len(self.ticks)
@@ -110,11 +111,14 @@ def shard_of(symbol: str) -> int:
 
 @kernel
 def _count_by_shard(ticks: Array, shard: Array, counts: Array) -> None:
+    """Count ticks, trades and gap marks."""
     for i in range(len(ticks)):
         s = shard[ticks[i]["symbol"]]
         counts[s, 0] += 1
         if ticks[i]["kind"] == TRADE:
             counts[s, 1] += 1
+        elif ticks[i]["kind"] == GAP:
+            counts[s, 2] += 1
 
 
 @kernel
@@ -168,27 +172,29 @@ class Splitter:
     def split(self, chunk: Ticks) -> list[tuple[str, Ticks]]:
         """Return `(shard, chunk)` for each shard that has ticks in `chunk`."""
         self._learn(chunk.names)
-        counts = np.zeros((SHARDS, 2), np.int64)
+        counts = np.zeros((SHARDS, 3), np.int64)
         _count_by_shard(chunk.ticks, self._shard, counts)
         ends = counts.cumsum(axis=0)
         starts = ends - counts
+        places = zip(starts.tolist(), ends.tolist(), strict=True)
         out = np.empty(len(chunk.ticks), TICK)
         details = np.empty(len(chunk.details), DETAIL)
-        _scatter(chunk.ticks, chunk.details, self._shard, self._slot, starts.copy(), out, details)
+        _scatter(chunk.ticks, chunk.details, self._shard, self._slot, starts, out, details)
         return [
             (
                 str(s),
                 Ticks(
                     self._names[s],
-                    out[starts[s, 0] : ends[s, 0]],
-                    details[starts[s, 1] : ends[s, 1]],
+                    out[start[0] : end[0]],
+                    details[start[1] : end[1]],
                     chunk.texts,
                     chunk.venues,
                     quotes_shed=chunk.quotes_shed,
+                    gaps=end[2] - start[2],
                 ),
             )
-            for s in range(SHARDS)
-            if counts[s, 0]
+            for s, (start, end) in enumerate(places)
+            if end[0] > start[0]
         ]
 
 
