@@ -14,7 +14,7 @@ from operators.kernels import kernel
 from operators.nbbo import PRINT, Prints
 from operators.sessions import DAY_MS, PHASE, Sessions, phase_table
 from operators.state import Snapshot, SymbolRows, blank
-from operators.ticks import GAP, ID_ROW, LATENESS_UNKNOWN, MS, Array, Row
+from operators.ticks import GAP, ID_ROW, LATENESS_UNKNOWN, MS, SEEN, Array, Row
 from operators.verdicts import (
     AUCTION_REOPEN,
     COUNTED,
@@ -26,6 +26,7 @@ from operators.verdicts import (
     OUT_OF_ORDER,
     OUT_OF_SESSION,
     REGULAR,
+    SEEN_MARK,
     TOO_LATE,
     VERDICTS,
 )
@@ -111,6 +112,16 @@ def _turn_day(mine: Row, symbol: int, day: int, ledger: Array, n: int) -> int:
 
 
 @kernel
+def _turn_phase(mine: Row, phases: Array, piece: int) -> int:
+    """Return 1 if a symbol is in a phase newer than its last one, and note that it is."""
+    if piece < 0 or phases[piece]["phase_ms"] <= mine["phase_ms"]:
+        return 0
+    mine["phase_ms"] = phases[piece]["phase_ms"]
+    mine["floor_ms"] = max(mine["floor_ms"], phases[piece]["phase_ms"])
+    return 1
+
+
+@kernel
 def _judge(
     rows: Array,
     state: Array,
@@ -133,6 +144,10 @@ def _judge(
             verdict[i] = GAP_MARK
             continue
         ms = row["ts_ns"] // MS
+        if row["kind"] == SEEN:  # a phase that has begun is not begun again by its first print
+            verdict[i] = SEEN_MARK
+            resets[i] = _turn_phase(mine, phases, _phase_at(phases, ms))
+            continue
         day = (ms - DAY_STARTS_MS) // DAY_MS
         if day > mine["day"]:
             turned = _turn_day(mine, row["symbol"], day, ledger, turned)
@@ -160,10 +175,7 @@ def _judge(
             verdict[i] = OUT_OF_SESSION
             mine["counts"][OUT_OF_SESSION] += 1
             continue
-        if phases[last]["phase_ms"] > mine["phase_ms"]:
-            mine["phase_ms"] = phases[last]["phase_ms"]
-            mine["floor_ms"] = max(mine["floor_ms"], phases[last]["phase_ms"])
-            resets[i] = 1
+        resets[i] = _turn_phase(mine, phases, last)
         if row["lateness_ms"] != LATENESS_UNKNOWN and row["lateness_ms"] > late_ms:
             verdict[i] = LATE
         elif _is_off_market(row, ms):

@@ -11,7 +11,7 @@ from bytewax.operators import KeyedStream
 from operators.columns import columns
 from operators.kernels import kernel
 from operators.state import Snapshot, SymbolRows, blank
-from operators.ticks import GAP, QUOTE, TRADE, Array, Ticks
+from operators.ticks import GAP, LIVE, QUOTE, TRADE, Array, Ticks
 
 PRINT = np.dtype(
     [
@@ -32,7 +32,7 @@ PRINT = np.dtype(
         ("id_kind", np.uint8),
         ("stated_side", np.int8),
         ("quoted", np.uint8),  # the symbol has had a quote of any quality
-        ("kind", np.uint8),  # TRADE or GAP
+        ("kind", np.uint8),  # TRADE, GAP or SEEN
     ],
     align=True,
 )
@@ -64,6 +64,7 @@ class Prints:
     parents: Array = field(default_factory=lambda: np.empty(0))
     bursts: Array = field(default_factory=lambda: np.empty(0))
     ledger: Array = field(default_factory=lambda: np.empty(0))
+    origin: int = LIVE
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -120,12 +121,12 @@ class Nbbo:
         self._state = SymbolRows(blank(QUOTE_STATE), saved, VERSION)
 
     def __call__(self, chunk: Ticks) -> Prints:
-        """Return the prints (and gap marks) of `chunk`, each with the quote before it."""
+        """Return the prints (and marks) of `chunk`, each with the quote before it."""
         self._state.bind(chunk.names)
-        gaps = int(np.count_nonzero(chunk.ticks["kind"] == GAP))
-        out = np.zeros(len(chunk.details) + gaps, PRINT)
+        marks = int(np.count_nonzero(chunk.ticks["kind"] >= GAP))
+        out = np.zeros(len(chunk.details) + marks, PRINT)
         _attach(chunk.ticks, chunk.details, self._state.rows, out)
-        return Prints(chunk.names, out, chunk.texts, chunk.venues)
+        return Prints(chunk.names, out, chunk.texts, chunk.venues, origin=chunk.origin)
 
     def finish(self) -> None:
         """Have nothing left to say at the end of the feed."""

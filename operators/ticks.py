@@ -28,7 +28,10 @@ MICRO = 1_000_000
 MS = 1_000_000  # nanoseconds in a millisecond
 SHARDS = 8  # fixed, so that saved state meets the same symbols whatever the number of workers
 
-TRADE, QUOTE, GAP = 0, 1, 2
+TRADE, QUOTE, GAP, SEEN = 0, 1, 2, 3
+
+LIVE, LATE, WARMING = 0, 1, 2
+"""How a chunk came: as the feed sent it, or fetched afterwards; WARMING raises no alerts."""
 
 TICK = np.dtype(
     [
@@ -36,7 +39,7 @@ TICK = np.dtype(
         ("price", np.int64),  # of a trade; the bid of a quote (0: absent)
         ("size", np.int64),  # of a trade; the ASK PRICE of a quote (0: absent)
         ("symbol", np.int32),  # index into `Ticks.names`
-        ("kind", np.uint8),  # TRADE, QUOTE or GAP (this symbol was not seen up to here)
+        ("kind", np.uint8),  # TRADE, QUOTE, GAP (not seen up to here) or SEEN (whole from here on)
     ],
     align=True,
 )
@@ -73,7 +76,8 @@ class Ticks:
 
     `names` and `venues` only ever grow and are shared between chunks of one feed: a symbol
     keeps its code. `venues` names exchange codes where the tape spells them as letters.
-    `rejects` are the records worth writing, `rejected` counts every rejected message.
+    `rejects` are the records worth writing, `rejected` counts every rejected message. `origin`
+    is LIVE, LATE or WARMING, of the whole chunk.
     """
 
     names: list[str]
@@ -83,6 +87,7 @@ class Ticks:
     venues: list[str] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
     rejected: dict[tuple[str, str], int] = field(default_factory=dict)
+    origin: int = LIVE
 
     def __len__(self) -> int:
         return len(self.ticks)
@@ -95,6 +100,25 @@ class Frames(NamedTuple):
     """
 
     received_ns: list[int]
+    frames: list[bytes]
+    live: bool = True
+
+
+class Refill(NamedTuple):
+    """What the socket did not send of one symbol, fetched afterwards.
+
+    Its frames are spelled as the socket would have spelled them (times in ms, rounded down) and
+    in the order the events happened, so that they decode to the very same ticks.
+
+    `origin`: LATE (the end of a gap) or WARMING (the start of a run: the symbol is whole from
+    `from_ns` on). Event times in ns since epoch, `received_ns` is wall clock.
+    """
+
+    symbol: str
+    origin: int
+    from_ns: int
+    to_ns: int
+    received_ns: int
     frames: list[bytes]
     live: bool = True
 
@@ -180,6 +204,7 @@ class Splitter:
                     details[starts[s, 1] : ends[s, 1]],
                     chunk.texts,
                     chunk.venues,
+                    origin=chunk.origin,
                 ),
             )
             for s in range(SHARDS)
