@@ -14,6 +14,7 @@ class FeedState:
     """The live feed now. Written by the feed's thread, read by any; times in ns since epoch.
 
     `condition`: connecting (never subscribed yet), ok, blind (was ok, is not), closed (ended).
+    `subscribed_ns`: since when every topic of this connection is answered, 0 before.
     `queue_frames` and `queue_bytes` are as of the last batch taken.
     """
 
@@ -24,6 +25,7 @@ class FeedState:
     connects: int = 0
     reconnects: int = 0
     frames: int = 0
+    subscribed_ns: int = 0
     topics_wanted: int = 0
     topics_granted: int = 0
     topics_refused: list[str] = field(default_factory=list)

@@ -190,6 +190,8 @@ class Session:
             wanted = topics_of(self._symbols())
             self._state.topics_wanted = len(wanted)
             new, old = self._subscriptions.changes(wanted)
+            if new:
+                self._state.subscribed_ns = 0
             for topic in old:
                 self._note_unwatched(topic)
             for action, topics in (("unsubscribe", old), ("subscribe", new)):
@@ -212,6 +214,7 @@ class Session:
         if settled is None:
             return
         self._state.topics_granted = len(self._subscriptions.granted)
+        self._state.subscribed_ns = self._state.subscribed_ns or time.time_ns()
         refused = [t for t in settled.refused if t not in self._state.topics_refused]
         if refused:
             self._state.topics_refused = self._state.topics_refused + refused
