@@ -137,6 +137,8 @@ class _Transport:
                 data = self._read(response)
             finally:
                 response.close()
+        except urllib3.exceptions.NewConnectionError:
+            raise _AgainError("cannot be reached") from None
         except urllib3.exceptions.TimeoutError:
             raise _AgainError("does not answer") from None
         except urllib3.exceptions.HTTPError as error:

@@ -81,8 +81,8 @@ class Seam:
     ) -> tuple[list[Json], list[Json]]:
         """Return those of a symbol's listed trades and quotes that the live feed did not send.
 
-        A listed print without an id is no duplicate to the operators, so it is let through only
-        from strictly within the gap.
+        A print without an id is never a duplicate to the operators: of those, none is let
+        through that may have been sent before the gap.
 
         Args:
             symbol: whose they are.
