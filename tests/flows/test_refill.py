@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import Any, Self
 
 import pytest
 from bytewax.inputs import Source
-from bytewax.testing import TestingSink, run_main
+from bytewax.recovery import RecoveryConfig, init_db_dir
+from bytewax.testing import TestingSink, TestingSource, run_main
 
 from flows.feeds.backoff import Timing
 from flows.feeds.polygon import PolygonFeed
@@ -19,12 +21,16 @@ from flows.mock import MockPolygon
 from flows.orderflow import Outputs, build, rules_of
 from flows.warm_up import warm_up
 from operators.records import Alert, Coverage
+from operators.ticks import LATE, MS, WARMING, Frames, Refill
 from sinks.elsewhere import SourceElsewhere
 from tests.flows.files import write_parquet
-from tests.flows.market import SETTINGS, SYMBOLS, expected_ids, market
-from tests.reference_tape import Event
+from tests.flows.market import RULES, SETTINGS, SYMBOLS, expected_ids, market
+from tests.reference import run
+from tests.reference_cases import ns
+from tests.reference_tape import Event, Quote, Trade
 
 Ids = dict[str, list[str]]
+WINDOW_NS = 360 * 10**9
 SPEED = 400.0  # tape seconds a second
 QUICK = RestTiming(0.5, 0.5, 1.0, (0.01, 0.01, 0.01), 1e6)
 
@@ -98,7 +104,8 @@ def feed_of(mock: MockPolygon, pause_s: float = 0.02, **more: Any) -> PolygonFee
     timing = Timing(open_s=2, reply_s=2, ack_s=0.5, first_pause_s=pause_s, poll_s=0.05)
     rest = Rest(mock.rest_url, more.pop("key", "mock-key"), QUICK)
     symbols = more.pop("symbols", lambda: SYMBOLS)
-    feed = PolygonFeed(mock.ws_url, "mock-key", symbols, timing=timing, rest=rest, **more)
+    kind = more.pop("kind", PolygonFeed)
+    feed: PolygonFeed = kind(mock.ws_url, "mock-key", symbols, timing=timing, rest=rest, **more)
     end = threading.Timer(20, feed.stop.set)
     end.daemon = True
     end.start()
@@ -129,13 +136,16 @@ class Tapped(PolygonFeed):
 
 @pytest.mark.parametrize("away_s", [0.0, 0.25])
 def test_a_feed_that_drops_raises_the_alerts_of_one_that_does_not(
-    folder: Path, ids: Ids, away_s: float, monkeypatch: pytest.MonkeyPatch
+    folder: Path, ids: Ids, away_s: float
 ) -> None:
     with MockPolygon([folder], speed=SPEED, hold=False, drop_after=(900,)) as mock:
         feed = feed_of(mock)
 
+        dropped: list[int] = []
+
         def drop_again(said: Heard) -> None:
-            if len(said) > 150 and mock.connections == 2 and feed.state.condition == "ok":
+            if len(said) > 150 and feed.state.reconnects == 1 and not dropped:
+                dropped.append(len(said))
                 mock.refuse()
                 mock.drop()
                 threading.Timer(away_s, mock.accept).start()
@@ -155,3 +165,127 @@ def test_a_feed_that_drops_raises_the_alerts_of_one_that_does_not(
         assert not (alert.late and outside)
     if away_s:
         assert any(alert.late for alert in run.alerts)
+
+
+# The start, in the middle of a day.
+
+
+def expected_from(events: list[Event], from_ns: int) -> list[tuple[str, str, int]]:
+    """Symbol, id and time (ms) of the alerts of an endless run that are not older."""
+    alerts = run(events, RULES).alerts
+    return [(a["symbol"], a["alert_id"], a["ts_ms"]) for a in alerts if a["ts_ms"] * MS >= from_ns]
+
+
+def play_to(mock: MockPolygon, events: list[Event], second: int) -> None:
+    """Let the tape play until it is there."""
+    times = [event.ts_ns for event in events if isinstance(event, Trade | Quote)]
+    before = sum(at_ns < ns(1000 * second) for at_ns in times)
+    deadline = time.monotonic() + 10
+    while mock.played < before:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def stop_at_the_end(feed: PolygonFeed, events: list[Event]) -> Callable[[Heard], None]:
+    """The last trade of the market raises an alert."""
+    end_ms = max(event.ts_ns for event in events if isinstance(event, Trade)) // MS
+    return lambda said: feed.stop.set() if said[-1][1].ts_ns // MS >= end_ms else None
+
+
+def bursts_of(run: Run) -> list[int]:
+    return [a.ts_ns for a in run.alerts if a.alert_type == "red_burst"]
+
+
+def test_a_start_in_mid_session_is_warm_at_once_and_says_nothing_of_before(
+    folder: Path, events: list[Event]
+) -> None:
+    with MockPolygon([folder], speed=SPEED, wait=False, hold=False) as mock:
+        play_to(mock, events, 520)
+        feed = feed_of(mock)
+        started = Run(feed, stop_at_the_end(feed, events)).go()
+    (start,) = started.coverage
+    assert (start.cause, start.refilled, start.to_ns > ns(520_000)) == ("start", True, True)
+    found = [(a.symbol, a.alert_id, a.ts_ns // MS) for a in started.alerts]
+    assert sorted(found) == sorted(expected_from(events, start.to_ns))
+    assert not any(alert.late for alert in started.alerts)
+    assert min(bursts_of(started)) < start.to_ns + WINDOW_NS / 2
+
+
+@pytest.mark.parametrize("symbols", [SYMBOLS, ("*",)])
+def test_a_start_that_is_not_refilled_begins_with_cold_windows(
+    folder: Path, events: list[Event], symbols: tuple[str, ...]
+) -> None:
+    with MockPolygon([folder], speed=SPEED, wait=False, hold=False) as mock:
+        play_to(mock, events, 520)
+        feed = feed_of(mock, symbols=lambda: symbols, key="wrong")
+        started = Run(feed, stop_at_the_end(feed, events)).go()
+    (start,) = started.coverage
+    assert (start.symbol, start.cause, start.refilled) == ("*", "start", False)
+    assert [at for at in bursts_of(started) if at < start.to_ns + WINDOW_NS] == []
+    assert {a.alert_type for a in started.alerts} >= {"large_seller", "exit_signal"}
+
+
+def test_a_gap_that_is_not_refilled_leaves_the_windows_cold(
+    folder: Path, events: list[Event]
+) -> None:
+    with MockPolygon([folder], speed=SPEED, hold=False) as mock:
+        feed = feed_of(mock, key="wrong")
+
+        def drop() -> None:
+            play_to(mock, events, 550)
+            mock.drop()
+
+        dropping = threading.Thread(target=drop)
+        dropping.start()
+        dropped = Run(feed, stop_at_the_end(feed, events)).go()
+        dropping.join()
+    _, gap = dropped.coverage
+    assert (gap.symbol, gap.cause, gap.refilled) == ("*", "disconnect", False)
+    cold = range(gap.from_ns, gap.to_ns + WINDOW_NS)
+    assert [at for at in bursts_of(dropped) if at in cold] == []
+    assert [at for at in bursts_of(dropped) if at < gap.from_ns] != []
+    assert not any(alert.late for alert in dropped.alerts)
+
+
+# Stopped and resumed, and replayed.
+
+
+def test_a_run_that_is_resumed_says_late_what_came_in_between(
+    folder: Path, ids: Ids, tmp_path: Path
+) -> None:
+    init_db_dir(tmp_path, 1)
+    kept = RecoveryConfig(str(tmp_path))
+    total = sum(map(len, ids.values()))
+    with MockPolygon([folder], speed=SPEED, hold=False) as mock:
+        feed = feed_of(mock)
+        before = Run(feed, stop_after(feed, 80)).go(recovery_config=kept)
+        time.sleep(0.2)
+        feed = feed_of(mock)
+        after = Run(feed, stop_after(feed, total - len(before.alerts))).go(recovery_config=kept)
+    both = before.ids()
+    for symbol, found in after.ids().items():
+        both[symbol] = [*both.get(symbol, []), *found]
+    assert both == ids
+    gap = after.coverage[0]
+    assert (gap.cause, gap.refilled) == ("restart", True)
+    late = [alert.ts_ns for alert in after.alerts if alert.late]
+    assert late
+    assert max(late) <= gap.to_ns + 10**9
+
+
+def test_what_the_feed_handed_on_can_be_replayed_to_the_same_alerts(folder: Path, ids: Ids) -> None:
+    with MockPolygon([folder], speed=SPEED, hold=False, drop_after=(1100,)) as mock:
+        feed = feed_of(mock, pause_s=0.4, kind=Tapped)
+        live = Run(feed, stop_after(feed, sum(map(len, ids.values())))).go()
+    assert isinstance(feed, Tapped)
+    origins = {item.origin for item in feed.items if isinstance(item, Refill)}
+    assert origins == {WARMING, LATE}
+    kept = [
+        item._replace(live=False) if isinstance(item, Frames | Refill) else item
+        for item in feed.items
+    ]
+    again = Run(TestingSource(kept)).go()
+    assert again.ids() == live.ids() == ids
+    assert [a.late for a in again.alerts] == [a.late for a in live.alerts]
+    assert not any(alert.received_ns for alert in again.alerts)
+    assert again.coverage == live.coverage
