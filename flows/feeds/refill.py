@@ -1,9 +1,9 @@
 """Between the queue and the dataflow: what the socket did not send is fetched and goes first.
 
-At the start the last minutes are fetched, after an outage what it hid. Live frames wait
-meanwhile: one batch here, the rest in the bounded queue. Nothing here waits for an answer, so
-the dataflow can stop at any moment. What cannot be had in time is on record as not refilled,
-and the live frames go on without it.
+At the start the last minutes are fetched, after an outage what it hid, for a symbol that is
+newly watched its last minutes. Live frames wait meanwhile: one batch here, the rest in the
+bounded queue. Nothing here waits for an answer, so the dataflow can stop at any moment. What
+cannot be had in time is on record as not refilled, and the live frames go on without it.
 """
 
 from __future__ import annotations
@@ -11,41 +11,32 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sized
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import msgspec
 
 from flows.feeds.feed_state import FeedState
 from flows.feeds.fetch import Fetch, Wanted
-from flows.feeds.frame_queue import SHED, event_times_ns
+from flows.feeds.frame_queue import event_times_ns
+from flows.feeds.gaps import START, WARM_UP_NS
+from flows.feeds.holes import (
+    RESTART,
+    Hole,
+    RefillLimits,
+    is_newly_watched,
+    is_outage,
+    is_whole_market,
+)
 from flows.feeds.rest import Rest
-from flows.feeds.seam import Seam
-from flows.feeds.subscriptions import QUOTES, WHOLE_MARKET, named
+from flows.feeds.seam import Seam, has_print
+from flows.feeds.subscriptions import QUOTES, named
 from operators.records import Coverage
 from operators.ticks import LATE, MS, WARMING, Frames, Refill
 
-WARM_UP_S = 420  # the 360 s of the windows, and one minute in which bursts are judged
-START, RESTART = "start", "restart"
 VERSION = 1  # of FeedPosition
-_SECOND = 10**9
+_MINUTE_NS = 60 * 10**9
 
 Item = Frames | Refill | Coverage
-
-
-@dataclass(frozen=True)
-class RefillLimits:
-    """What is refilled at most.
-
-    Args:
-        patience_s: how long live frames wait for a refill.
-        symbol_minutes: symbols times minutes of a gap; the rest is only put on record.
-        waiting_bytes: frames that are held while the first print behind a gap is awaited.
-    """
-
-    patience_s: float = 15.0
-    symbol_minutes: float = 3000.0
-    waiting_bytes: int = 32 * 2**20
 
 
 class FeedPosition(NamedTuple):
@@ -53,29 +44,6 @@ class FeedPosition(NamedTuple):
 
     version: int
     event_ns: int
-
-
-@dataclass
-class _Hole:
-    """What is to be refilled: from when (None: the minutes before the live feed), and why."""
-
-    cause: str
-    from_ns: int | None
-    record: Coverage | None = None
-    seam: Seam = field(default_factory=Seam)
-    looked_at: int = 0  # of what is held
-    bytes: int = 0
-    origin: int = LATE
-    fetch: Fetch | None = None
-
-
-def _is_outage(record: Coverage) -> bool:
-    """Return whether the feed itself was gone; what was shed is not asked for again."""
-    return record.symbol == "*" and record.cause != SHED
-
-
-def _is_whole_market(symbols: Iterable[str]) -> bool:
-    return not set(WHOLE_MARKET).isdisjoint(symbols)
 
 
 class Refiller:
@@ -109,7 +77,8 @@ class Refiller:
         self._event_ns = resumed_ns
         self._last = b""
         cause = START if resumed_ns is None else RESTART
-        self._hole: _Hole | None = _Hole(cause, resumed_ns)
+        self._hole: Hole | None = Hole(cause, resumed_ns)
+        self._newly: dict[str, Coverage] = {}  # watched newly, no print of them has come yet
 
     @property
     def fetching(self) -> bool:
@@ -137,6 +106,9 @@ class Refiller:
                     return out  # one at a time: they are large
             elif self._hole is None and self._held:
                 self._pass_on(self._held.popleft(), out)
+        if ended:
+            out += self._newly.values()
+            self._newly.clear()
         return out
 
     def position(self) -> FeedPosition | None:
@@ -167,76 +139,102 @@ class Refiller:
 
     def _pass_on(self, item: Frames | Coverage, out: list[Item]) -> None:
         if isinstance(item, Frames):
-            self._last = item.frames[-1]
-            out.append(item)
-        elif _is_outage(item):
-            self._hole = _Hole(item.cause, item.from_ns, item)
+            item = self._up_to_first_print(item) if self._newly else item
+            if item.frames:
+                self._last = item.frames[-1]
+                out.append(item)
+        elif is_outage(item):
+            self._hole = Hole(item.cause, item.from_ns, item)
+        elif is_newly_watched(item):
+            self._newly[item.symbol] = item
         else:
             out.append(item)
 
-    def _sets_in(self, hole: _Hole) -> bool:
+    def _up_to_first_print(self, item: Frames) -> Frames:
+        """Return the frames before the first print of a newly watched symbol; hold the rest."""
+        for i, frame in enumerate(item.frames):
+            for symbol in self._newly:
+                if has_print(frame, symbol):
+                    self._held.appendleft(Frames(item.received_ns[i:], item.frames[i:]))
+                    record = self._newly.pop(symbol)
+                    self._hole = Hole(record.cause, None, record, symbol, Seam(symbol))
+                    return Frames(item.received_ns[:i], item.frames[:i])
+        return item
+
+    def _sets_in(self, hole: Hole) -> bool:
         """Look at what is held since; return whether the first print is among it."""
         while hole.looked_at < len(self._held):
             item = self._held[hole.looked_at]
-            if isinstance(item, Coverage) and _is_outage(item):
+            if isinstance(item, Coverage) and is_outage(item):
                 self._widen(hole, item)
+                continue
+            if isinstance(item, Coverage) and hole.cause == START and is_newly_watched(item):
+                del self._held[hole.looked_at]  # the start is that of every symbol
                 continue
             hole.looked_at += 1
             if isinstance(item, Frames) and self._look(hole, item):
                 return True
         return False
 
-    def _look(self, hole: _Hole, item: Frames) -> bool:
+    def _look(self, hole: Hole, item: Frames) -> bool:
         since = self._state.subscribed_ns
-        whole_market = _is_whole_market(self._symbols())
+        whole_market = is_whole_market(self._symbols())
         for received_ns, frame in zip(item.received_ns, item.frames, strict=True):
             hole.bytes += len(frame)
-            if hole.seam.add(frame, 0 < since <= received_ns) or whole_market:
+            subscribed = hole.only is not None or 0 < since <= received_ns
+            if hole.seam.add(frame, subscribed) or whole_market:
                 return True
         return False
 
-    def _widen(self, hole: _Hole, again: Coverage) -> None:
+    def _widen(self, hole: Hole, again: Coverage) -> None:
         """Take in an outage that came before the first print: the live feed sets in after it."""
         del self._held[hole.looked_at]
         hole.seam = Seam()
         if hole.record is not None:
             hole.record = msgspec.structs.replace(hole.record, to_ns=again.to_ns)
 
-    def _begin(self, hole: _Hole) -> None:
+    def _begin(self, hole: Hole) -> None:
         """Ask for what is missing, if it is not too much."""
         anchor, symbols = hole.seam.anchor, tuple(self._symbols())
-        if anchor is None or _is_whole_market(symbols):
+        if anchor is None or is_whole_market(symbols):
             self._leave(hole, "")
             return
+        # A newly watched symbol is fetched by itself, once it prints.
+        symbols = (hole.only,) if hole.only else tuple(s for s in symbols if s not in self._newly)
         ends_ns = anchor.ms * MS
         if hole.cause == RESTART and self._is_too_much(symbols, hole.from_ns, ends_ns):
             self._begin_anew(hole, ends_ns)
         if hole.from_ns is None:
             hole.origin = WARMING
-            hole.from_ns = ends_ns - WARM_UP_S * _SECOND
+            hole.from_ns = ends_ns - WARM_UP_NS
         if self._is_too_much(symbols, hole.from_ns, ends_ns):
             self._leave(hole, f"{len(symbols)} symbols are too many for so long a time")
             return
         from_ns = min(hole.from_ns, ends_ns)
         refused = self._state.topics_refused
         wanted = {symbol: f"{QUOTES}.{symbol}" not in refused for symbol in symbols}
-        hole.fetch = Fetch(self._rest, Wanted(wanted, from_ns, hole.seam), self._limits.patience_s)
+        limits = self._limits
+        patience_s = limits.symbol_patience_s if hole.only else limits.patience_s
+        hole.fetch = Fetch(self._rest, Wanted(wanted, from_ns, hole.seam), patience_s)
 
     def _is_too_much(self, symbols: Sized, from_ns: int | None, to_ns: int) -> bool:
-        minutes = 0.0 if from_ns is None else (to_ns - from_ns) / _SECOND / 60
+        minutes = 0.0 if from_ns is None else (to_ns - from_ns) / _MINUTE_NS
         return len(symbols) * minutes > self._limits.symbol_minutes
 
-    def _begin_anew(self, hole: _Hole, ends_ns: int) -> None:
+    def _begin_anew(self, hole: Hole, ends_ns: int) -> None:
         """Give up the time since the last run, but for the minutes of a start."""
-        before = Coverage("*", hole.from_ns or 0, ends_ns - WARM_UP_S * _SECOND, RESTART, False)
+        before = Coverage("*", hole.from_ns or 0, ends_ns - WARM_UP_NS, RESTART, False)
         self._ready.append(before)
         hole.from_ns = None
 
-    def _finish(self, hole: _Hole, fetch: Fetch) -> None:
+    def _finish(self, hole: Hole, fetch: Fetch) -> None:
         """Take what was fetched; put what was not on record."""
         fetch.end()
         now = time.time_ns()
-        record = self._record(hole)
+        record = hole.coverage()
+        if hole.origin == WARMING:
+            from_ns = min(max(record.from_ns, fetch.wanted.from_ns), record.to_ns)
+            record = msgspec.structs.replace(record, from_ns=from_ns)
         frames = dict(fetch.frames)
         symbols = list(fetch.wanted.symbols)
         whole = [symbol for symbol in symbols if symbol in frames]
@@ -251,26 +249,19 @@ class Refiller:
                 for symbol in symbols
             )
         self._ready.extend(
-            Refill(symbol, hole.origin, record.from_ns, record.to_ns, now, frames[symbol])
+            Refill(symbol, hole.origin, fetch.wanted.from_ns, record.to_ns, now, frames[symbol])
             for symbol in whole
         )
         self._hole = None
 
-    def _leave(self, hole: _Hole, reason: str) -> None:
+    def _leave(self, hole: Hole, reason: str) -> None:
         """Put a hole on record as it is."""
         if reason:
             self._tell(hole, reason)
         if hole.record is not None or hole.seam.first_ms is not None:
-            self._ready.append(self._record(hole))
+            self._ready.append(hole.coverage())
         self._hole = None
 
-    def _record(self, hole: _Hole) -> Coverage:
-        if hole.record is not None:
-            return hole.record
-        to_ns = (hole.seam.first_ms or 0) * MS
-        from_ns = to_ns - WARM_UP_S * _SECOND if hole.from_ns is None else hole.from_ns
-        return Coverage("*", min(from_ns, to_ns), to_ns, hole.cause, refilled=False)
-
-    def _tell(self, hole: _Hole, reason: str) -> None:
-        what = "The gap" if hole.origin == LATE else "The time before the start"
+    def _tell(self, hole: Hole, reason: str) -> None:
+        what = "The gap" if hole.origin == LATE else "The time before it was watched"
         self._said(f"{what} is not refilled ({hole.cause}): {reason}. Its windows begin anew.")

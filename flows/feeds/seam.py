@@ -12,6 +12,13 @@ from operators.ticks import MS
 _read = msgspec.json.Decoder(list[dict[str, Any]]).decode
 
 
+def has_print(frame: bytes, symbol: str) -> bool:
+    """Return whether a frame holds a print of a symbol."""
+    if b'"T"' not in frame or symbol.encode() not in frame:
+        return False  # most frames, at little cost
+    return Seam(symbol).add(frame, True)
+
+
 class Print(NamedTuple):
     """A live print: symbol, event time (ms) and what identifies it."""
 
@@ -36,9 +43,13 @@ class Seam:
     Topics are granted one after another: what comes before the last of them is no proof that
     nothing else was missed. So the gap of all symbols ends with the first print after that, the
     `anchor`; what has come of a symbol before it needs no refill and wins over it.
+
+    Args:
+        only: the one symbol it is about, if it is not about all.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, only: str | None = None) -> None:
+        self._only = only
         self.anchor: Print | None = None
         self.first_ms: int | None = None
         self._sides: dict[str, _Side] = {}
@@ -73,7 +84,7 @@ class Seam:
         if side.first_print_ms is None:
             side.first_print_ms = one.ms
         side.keys.add(one.key)
-        if subscribed and self.anchor is None:
+        if subscribed and self.anchor is None and self._only in (None, one.symbol):
             self.anchor = one
 
     def missed(

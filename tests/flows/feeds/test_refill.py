@@ -12,15 +12,9 @@ import pytest
 
 from flows.feeds.feed_state import FeedState
 from flows.feeds.frame_queue import SHED
-from flows.feeds.refill import (
-    RESTART,
-    START,
-    WARM_UP_S,
-    FeedPosition,
-    Item,
-    Refiller,
-    RefillLimits,
-)
+from flows.feeds.gaps import START, UNSUBSCRIBED, WARM_UP_NS
+from flows.feeds.holes import RESTART, RefillLimits
+from flows.feeds.refill import FeedPosition, Item, Refiller
 from flows.feeds.rest import Rest, RestTiming
 from flows.mock.tape import Tape
 from operators.records import Coverage
@@ -32,7 +26,6 @@ QUICK = RestTiming(0.5, 0.5, 1.0, (0.01, 0.01, 0.01), 1e6)
 SYMBOLS = ("AAPL", "MSFT")
 MS = 10**6
 OPEN_MS = NINE_THIRTY_NS // MS
-WARM_UP_NS = WARM_UP_S * 10**9
 Answering = Callable[[int, Heard], Reply]
 
 
@@ -233,7 +226,7 @@ def test_of_symbols_that_fail_alone_each_has_its_record(replies: TapeReplies) ->
     assert [(r.symbol, r.refilled) for r in records] == [("AAPL", True), ("MSFT", False)]
     assert [r.symbol for r in out if isinstance(r, Refill)] == ["AAPL"]
     assert rig.sentences == [
-        "The time before the start is not refilled (start): REST at 127.0.0.1 answers 500; "
+        "The time before it was watched is not refilled (start): REST at 127.0.0.1 answers 500; "
         "missing is MSFT. Its windows begin anew."
     ]
 
@@ -260,9 +253,65 @@ def test_of_the_whole_market_nothing_is_refilled(replies: TapeReplies) -> None:
 def test_other_records_are_passed_on_as_they_are(replies: TapeReplies) -> None:
     with Rig(replies) as rig:
         rig.begun()
-        records = gap(1, 2, SHED), gap(1, 2, "unsubscribed", symbol="AAPL")
+        records = gap(1, 2, SHED), gap(1, 2, "suspended", symbol="AAPL")
         assert rig.feed(*records) == [*records]
     assert rig.server.heard == []
+
+
+@pytest.mark.parametrize("cause", [START, UNSUBSCRIBED])
+def test_a_newly_watched_symbol_is_warmed_up_once_it_prints(
+    replies: TapeReplies, cause: str
+) -> None:
+    record = gap(0, 40, cause, symbol="MSFT")
+    with Rig(replies) as rig:
+        rig.begun()
+        quiet = frames(trade(40), quote(41), trade(42))
+        assert rig.feed(record, quiet) == [quiet]
+        assert rig.server.heard == []
+        both = frames(trade(60), trade(61), trade(62))
+        before, covered, refill, after = rig.feed(both)
+        assert rig.feed(more := frames(trade(63))) == [more]
+    assert events_of([before]) == [("T", "AAPL", 60)]
+    assert covered == msgspec.structs.replace(record, refilled=True)
+    assert isinstance(refill, Refill)
+    assert (refill.symbol, refill.origin) == ("MSFT", WARMING)
+    assert refill.from_ns == NINE_THIRTY_NS + 61 * MS - WARM_UP_NS
+    assert trades_of([refill]) == list(range(1, 61, 2))
+    assert events_of([after]) == [("T", "MSFT", 61), ("T", "AAPL", 62)]
+
+
+def test_a_newly_watched_symbol_that_cannot_be_warmed_up_begins_cold(
+    replies: TapeReplies,
+) -> None:
+    record = gap(0, 40, START, symbol="MSFT")
+    limits = RefillLimits(symbol_patience_s=0.2)
+    with Rig(replies, limits=limits) as rig:
+        rig.begun()
+        rig.server.reply = lambda n, heard: Reply(pause_s=5)
+        live = frames(trade(61))
+        began = time.monotonic()
+        assert rig.feed(record, live) == [record, live]
+        assert time.monotonic() - began < 1
+        assert rig.feed(record) == []
+        assert rig.refiller.through((), ended=True) == [record]
+
+
+def test_a_symbol_watched_while_the_start_is_awaited_is_part_of_it(replies: TapeReplies) -> None:
+    with Rig(replies) as rig:
+        out = rig.feed(frames(quote(0)), gap(0, 40, START, symbol="MSFT"), frames(trade(60)))
+    assert [item.symbol for item in out if isinstance(item, Coverage)] == ["*"]
+    assert {item.symbol for item in out if isinstance(item, Refill)} == set(SYMBOLS)
+
+
+def test_an_outage_leaves_a_newly_watched_symbol_to_its_own_first_print(
+    replies: TapeReplies,
+) -> None:
+    with Rig(replies) as rig:
+        rig.begun()
+        assert rig.feed(gap(0, 40, START, symbol="MSFT")) == []
+        out = rig.feed(gap(41, 60), frames(trade(60)), frames(trade(61)))
+    refills = [(item.symbol, item.origin) for item in out if isinstance(item, Refill)]
+    assert refills == [("AAPL", LATE), ("MSFT", WARMING)]
 
 
 def test_nothing_waits_for_a_server_that_hangs_and_the_end_lets_all_go(
