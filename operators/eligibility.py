@@ -14,7 +14,7 @@ from operators.kernels import kernel
 from operators.nbbo import PRINT, Prints
 from operators.sessions import DAY_MS, PHASE, Sessions, phase_table
 from operators.state import Snapshot, SymbolRows, blank
-from operators.ticks import GAP, ID_ROW, LATENESS_UNKNOWN, MS, SEEN, Array, Row
+from operators.ticks import GAP, ID_ROW, LATENESS_UNKNOWN, MS, TRADE, Array, Row
 from operators.verdicts import (
     AUCTION_REOPEN,
     COUNTED,
@@ -122,6 +122,14 @@ def _turn_phase(mine: Row, phases: Array, piece: int) -> int:
 
 
 @kernel
+def _mark(row: Row, mine: Row, phases: Array) -> tuple[int, int]:
+    """Return the verdict of a mark, and 1 if it begins a phase its first print would begin."""
+    if row["kind"] == GAP:
+        return GAP_MARK, 0
+    return SEEN_MARK, _turn_phase(mine, phases, _phase_at(phases, row["ts_ns"] // MS))
+
+
+@kernel
 def _judge(
     rows: Array,
     state: Array,
@@ -140,14 +148,10 @@ def _judge(
         row = rows[i]
         mine = state[row["symbol"]]
         resets[i] = 0
-        if row["kind"] == GAP:
-            verdict[i] = GAP_MARK
+        if row["kind"] != TRADE:
+            verdict[i], resets[i] = _mark(row, mine, phases)
             continue
         ms = row["ts_ns"] // MS
-        if row["kind"] == SEEN:  # a phase that has begun is not begun again by its first print
-            verdict[i] = SEEN_MARK
-            resets[i] = _turn_phase(mine, phases, _phase_at(phases, ms))
-            continue
         day = (ms - DAY_STARTS_MS) // DAY_MS
         if day > mine["day"]:
             turned = _turn_day(mine, row["symbol"], day, ledger, turned)
