@@ -12,18 +12,21 @@ from typing import Any, Self
 import pytest
 from bytewax.inputs import Source
 from bytewax.recovery import RecoveryConfig, init_db_dir
-from bytewax.testing import TestingSink, TestingSource, run_main
+from bytewax.testing import TestingSink, run_main
 
 from flows.feeds.backoff import Timing
+from flows.feeds.capture import CaptureFeed
+from flows.feeds.capture_lines import lines_of
 from flows.feeds.polygon import PolygonFeed
 from flows.feeds.rest import Rest, RestTiming
+from flows.feeds.tape_files import open_tapes
 from flows.mock import MockPolygon
 from flows.orderflow import Outputs, build, rules_of
 from flows.warm_up import warm_up
 from operators.records import Alert, Coverage
-from operators.ticks import LATE, MS, WARMING, Frames, Refill
+from operators.ticks import LATE, MS, WARMING, Refill
 from sinks.elsewhere import SourceElsewhere
-from tests.flows.files import write_parquet
+from tests.flows.files import write_gz, write_parquet
 from tests.flows.market import RULES, SETTINGS, SYMBOLS, expected_ids, market
 from tests.reference import run
 from tests.reference_cases import ns
@@ -273,18 +276,18 @@ def test_a_run_that_is_resumed_says_late_what_came_in_between(
     assert max(late) <= gap.to_ns + 10**9
 
 
-def test_what_the_feed_handed_on_can_be_replayed_to_the_same_alerts(folder: Path, ids: Ids) -> None:
+def test_a_capture_of_what_the_feed_handed_on_is_replayed_to_the_same_alerts(
+    folder: Path, ids: Ids, tmp_path: Path
+) -> None:
     with MockPolygon([folder], speed=SPEED, hold=False, drop_after=(1100,)) as mock:
         feed = feed_of(mock, pause_s=0.4, kind=Tapped)
         live = Run(feed, stop_after(feed, sum(map(len, ids.values())))).go()
     assert isinstance(feed, Tapped)
     origins = {item.origin for item in feed.items if isinstance(item, Refill)}
     assert origins == {WARMING, LATE}
-    kept = [
-        item._replace(live=False) if isinstance(item, Frames | Refill) else item
-        for item in feed.items
-    ]
-    again = Run(TestingSource(kept)).go()
+    lines = (line.decode() for item in feed.items for line in lines_of(item, 10**18))
+    capture = write_gz(tmp_path / "day.jsonl.gz", *lines)
+    again = Run(CaptureFeed(open_tapes([capture]), batch=7)).go()
     assert again.ids() == live.ids() == ids
     assert [a.late for a in again.alerts] == [a.late for a in live.alerts]
     assert not any(alert.received_ns for alert in again.alerts)
