@@ -17,7 +17,6 @@ from urllib.parse import parse_qsl, quote, urlsplit
 
 import msgspec
 import urllib3
-from polygon import RESTClient
 
 PAGE_ROWS = 50_000  # the most the vendor gives
 MOST_PAGES = 200
@@ -189,6 +188,8 @@ class Rest:
     """
 
     def __init__(self, base: str, key: str, timing: RestTiming | None = None) -> None:
+        from polygon import RESTClient  # half a second, which a replay need not wait
+
         self.host = urlsplit(base).hostname or ""
         self._timing = timing or RestTiming()
         self._client = RESTClient(api_key=key, base=base.rstrip("/"), retries=0)
