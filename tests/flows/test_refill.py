@@ -195,19 +195,23 @@ def stop_at_the_end(feed: PolygonFeed, events: list[Event]) -> Callable[[Heard],
     return lambda said: feed.stop.set() if said[-1][1].ts_ns // MS >= end_ms else None
 
 
-def bursts_of(run: Run) -> list[int]:
-    return [a.ts_ns for a in run.alerts if a.alert_type == "red_burst"]
+def bursts_of(run: Run, *symbols: str) -> list[int]:
+    return [
+        a.ts_ns
+        for a in run.alerts
+        if a.alert_type == "red_burst" and a.symbol in (symbols or SYMBOLS)
+    ]
 
 
 def test_a_start_in_mid_session_is_warm_at_once_and_says_nothing_of_before(
     folder: Path, events: list[Event]
 ) -> None:
     with MockPolygon([folder], speed=SPEED, wait=False, hold=False) as mock:
-        play_to(mock, events, 520)
         feed = feed_of(mock)
+        play_to(mock, events, 500)
         started = Run(feed, stop_at_the_end(feed, events)).go()
     (start,) = started.coverage
-    assert (start.cause, start.refilled, start.to_ns > ns(520_000)) == ("start", True, True)
+    assert (start.cause, start.refilled, start.to_ns > ns(500_000)) == ("start", True, True)
     found = [(a.symbol, a.alert_id, a.ts_ns // MS) for a in started.alerts]
     assert sorted(found) == sorted(expected_from(events, start.to_ns))
     assert not any(alert.late for alert in started.alerts)
@@ -219,8 +223,8 @@ def test_a_start_that_is_not_refilled_begins_with_cold_windows(
     folder: Path, events: list[Event], symbols: tuple[str, ...]
 ) -> None:
     with MockPolygon([folder], speed=SPEED, wait=False, hold=False) as mock:
-        play_to(mock, events, 520)
         feed = feed_of(mock, symbols=lambda: symbols, key="wrong")
+        play_to(mock, events, 500)
         started = Run(feed, stop_at_the_end(feed, events)).go()
     (start,) = started.coverage
     assert (start.symbol, start.cause, start.refilled) == ("*", "start", False)
@@ -248,6 +252,31 @@ def test_a_gap_that_is_not_refilled_leaves_the_windows_cold(
     assert [at for at in bursts_of(dropped) if at in cold] == []
     assert [at for at in bursts_of(dropped) if at < gap.from_ns] != []
     assert not any(alert.late for alert in dropped.alerts)
+
+
+def test_a_symbol_watched_in_mid_session_is_warm_from_its_first_print(
+    folder: Path, events: list[Event], ids: Ids
+) -> None:
+    watched = ["AAPL", "BRK.B", "IBM", "MSFT"]
+    with MockPolygon([folder], speed=SPEED, hold=False) as mock:
+        feed = feed_of(mock, symbols=lambda: tuple(watched))
+
+        def watch() -> None:
+            play_to(mock, events, 500)
+            watched.append("X")
+
+        watching = threading.Thread(target=watch)
+        watching.start()
+        widened = Run(feed, stop_at_the_end(feed, events)).go()
+        watching.join()
+    found = widened.ids()
+    newly = found.pop("X")
+    assert found == {symbol: ids[symbol] for symbol in found}
+    assert newly == ids["X"][-len(newly) :]
+    (start,) = (record for record in widened.coverage if record.symbol == "X")
+    assert (start.cause, start.refilled) == ("start", True)
+    bursts = [at for at in bursts_of(widened, "X") if at < start.to_ns + WINDOW_NS / 2]
+    assert len(bursts) > 0
 
 
 # Stopped and resumed, and replayed.
