@@ -126,7 +126,7 @@ class Refiller:
         if hole.fetch is not None:
             if not (hole.fetch.wait(0) or ended):
                 return False
-            self._finish(hole, hole.fetch)
+            self._finish(hole, hole.fetch, tell=not ended)
         elif self._sets_in(hole) and not ended:
             self._begin(hole)
         elif ended:
@@ -227,7 +227,7 @@ class Refiller:
         self._ready.append(before)
         hole.from_ns = None
 
-    def _finish(self, hole: Hole, fetch: Fetch) -> None:
+    def _finish(self, hole: Hole, fetch: Fetch, tell: bool) -> None:
         """Take what was fetched; put what was not on record."""
         fetch.end()
         now = time.time_ns()
@@ -239,7 +239,7 @@ class Refiller:
         symbols = list(fetch.wanted.symbols)
         whole = [symbol for symbol in symbols if symbol in frames]
         missing = [symbol for symbol in symbols if symbol not in frames]
-        if missing:
+        if missing and tell:
             self._tell(hole, f"{fetch.reason}; missing is {named(missing)}")
         if not whole or not missing:
             self._ready.append(msgspec.structs.replace(record, refilled=not missing))

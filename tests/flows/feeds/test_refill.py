@@ -326,7 +326,7 @@ def test_nothing_waits_for_a_server_that_hangs_and_the_end_lets_all_go(
         record, same = rig.refiller.through((), ended=True)
         assert time.monotonic() - began < 0.4
     assert isinstance(record, Coverage)
-    assert (record.refilled, same) == (False, live)
+    assert (record.refilled, same, rig.sentences) == (False, live, [])
 
 
 def test_quotes_without_end_are_not_held_for_ever(replies: TapeReplies) -> None:
