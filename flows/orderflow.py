@@ -172,7 +172,7 @@ def tally(
 def _count_ticks(chunk: Ticks) -> tuple[str, Counts]:
     trades = len(chunk.details)
     counts: dict[str, dict[str, int]] = {}
-    if len(chunk) and chunk.ticks[0]["kind"] != GAP:  # gap marks come in chunks of their own
+    if len(chunk) and chunk.ticks[0]["kind"] < GAP:  # marks come in chunks of their own
         counts["ticks"] = {"trades": trades, "quotes": len(chunk) - trades}
     if trades:
         received_ns = int(chunk.details[-1]["received_ns"])

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
@@ -35,10 +35,13 @@ from operators.ticks import (
     ID_TEXT,
     LATENESS_UNKNOWN,
     MS,
+    SEEN,
     TICK,
     TRADE,
+    WARMING,
     Array,
     Frames,
+    Refill,
     Ticks,
 )
 from operators.values import CROSSED, GOOD, PROBLEMS, RejectLog, fill_values, trade_id
@@ -51,6 +54,7 @@ UNUSED_EVENTS = frozenset(("status", "A", "AM", "LULD", "NOI", "FMV", "LV", "XA"
 _SYMBOL = re.compile(r"[A-Za-z0-9][A-Za-z0-9./:_+$^=*-]{0,31}")
 _TAKER_SIDE: dict[tuple[int, ...], int] = {(1,): -1, (2,): 1}
 _MAX_LATENESS = 2**31 - 1
+REFILL_FRAMES = 64  # of a refill in one chunk
 _FAR_MS = 9_000_000_000_000  # year 2255: beyond it, nanoseconds would overflow
 
 
@@ -197,10 +201,24 @@ class Decoder:
     def gap(self, coverage: Coverage) -> Ticks:
         """Return a mark for each symbol that was not seen: its windows are not whole."""
         names = self._codes.names if coverage.symbol == "*" else [coverage.symbol]
+        return self.marks(GAP, names, coverage.to_ns)
+
+    def refill(self, refill: Refill) -> Iterator[Ticks]:
+        """Return the ticks of what was fetched, in chunks of their own."""
+        if refill.origin == WARMING:
+            yield self.marks(SEEN, [refill.symbol], refill.from_ns)
+        for i in range(0, len(refill.frames), REFILL_FRAMES):
+            part = refill.frames[i : i + REFILL_FRAMES]
+            chunk = self(Frames([refill.received_ns] * len(part), part, refill.live))
+            chunk.origin = refill.origin
+            yield chunk
+
+    def marks(self, kind: int, names: Sequence[str], ts_ns: int) -> Ticks:
+        """Return a mark for each symbol: GAP or SEEN."""
         ticks = np.zeros(len(names), TICK)
         ticks["symbol"] = [self._codes[name] for name in names]
-        ticks["kind"] = GAP
-        ticks["ts_ns"] = coverage.to_ns
+        ticks["kind"] = kind
+        ticks["ts_ns"] = ts_ns
         return Ticks(self._codes.names, ticks, np.empty(0, DETAIL))
 
     def _item_by_item(self, frame: bytes, received: int) -> list[Any]:
@@ -354,35 +372,64 @@ class Decoded:
     coverage: KeyedStream[Coverage]
 
 
+Item = Frames | Refill | Ticks | Coverage
+
+
+class _Reader:
+    """Turn the items of one feed into ticks, in order.
+
+    A gap of every symbol is one of those, too, that the feed names only after it: their saved
+    windows may reach back to before it.
+    """
+
+    def __init__(self) -> None:
+        self._decoder = Decoder()
+        self._unseen_ns: int | None = None  # end of the newest gap of every symbol
+        self._marked = 0  # names marked since
+
+    def __call__(self, item: Item) -> Iterator[Ticks]:
+        for chunk in self._ticks_of(item):
+            if self._unseen_ns is not None and self._marked < len(chunk.names):
+                new = chunk.names[self._marked :]
+                self._marked = len(chunk.names)
+                yield self._decoder.marks(GAP, new, self._unseen_ns)
+            yield chunk
+
+    def _ticks_of(self, item: Item) -> Iterator[Ticks]:
+        if isinstance(item, Ticks):
+            yield item
+        elif isinstance(item, Frames):
+            yield self._decoder(item)
+        elif isinstance(item, Refill):
+            yield from self._decoder.refill(item)
+        elif not item.refilled:
+            gap = self._decoder.gap(item)
+            if item.symbol == "*":
+                self._unseen_ns, self._marked = item.to_ns, len(gap.names)
+            yield gap
+
+
 @operator
-def decode(step_id: str, up: Stream[Frames | Ticks | Coverage]) -> Decoded:
+def decode(step_id: str, up: Stream[Item]) -> Decoded:
     """Turn whatever a feed hands on into ticks.
 
     Args:
         step_id: Name of the step.
-        up: Frames of a socket, ticks of a tape, and intervals that were not seen, in order.
+        up: Frames of a socket, ticks of a tape, what was fetched afterwards, and intervals that
+            were not seen, in order.
 
     Returns:
         Ticks (a gap is a mark among them), rejects and coverage.
     """
-    decoder = Decoder()
 
-    def ticks_of(item: Frames | Ticks | Coverage) -> Iterator[Ticks]:
-        if isinstance(item, Ticks):
-            yield item
-        elif isinstance(item, Frames):
-            yield decoder(item)
-        elif not item.refilled:
-            yield decoder.gap(item)
-
-    def coverage_of(item: Frames | Ticks | Coverage) -> Iterator[tuple[str, Coverage]]:
+    def coverage_of(item: Item) -> Iterator[tuple[str, Coverage]]:
         if isinstance(item, Coverage):
             yield item.symbol, item
 
     def rejects_of(chunk: Ticks) -> Iterator[tuple[str, Reject]]:
         return ((reject.symbol, reject) for reject in chunk.rejects)
 
-    ticks = op.flat_map("ticks", up, ticks_of)
+    ticks = op.flat_map("ticks", up, _Reader())
     return Decoded(
         ticks, op.flat_map("rejects", ticks, rejects_of), op.flat_map("coverage", up, coverage_of)
     )

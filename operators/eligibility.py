@@ -14,7 +14,7 @@ from operators.kernels import kernel
 from operators.nbbo import PRINT, Prints
 from operators.sessions import DAY_MS, PHASE, Sessions, phase_table
 from operators.state import Scratch, Snapshot, SymbolRows, blank
-from operators.ticks import GAP, ID_ROW, LATENESS_UNKNOWN, MS, Array, Row
+from operators.ticks import GAP, ID_ROW, LATENESS_UNKNOWN, MS, TRADE, Array, Row
 from operators.verdicts import (
     AUCTION_REOPEN,
     COUNTED,
@@ -26,6 +26,7 @@ from operators.verdicts import (
     OUT_OF_ORDER,
     OUT_OF_SESSION,
     REGULAR,
+    SEEN_MARK,
     TOO_LATE,
     VERDICTS,
 )
@@ -121,6 +122,24 @@ def _turn_day(mine: Row, symbol: int, day: int, ledger: Array, n: int) -> int:
 
 
 @kernel
+def _turn_phase(mine: Row, phases: Array, piece: int) -> int:
+    """Return 1 if a symbol is in a phase newer than its last one, and note that it is."""
+    if piece < 0 or phases[piece]["phase_ms"] <= mine["phase_ms"]:
+        return 0
+    mine["phase_ms"] = phases[piece]["phase_ms"]
+    mine["floor_ms"] = max(mine["floor_ms"], phases[piece]["phase_ms"])
+    return 1
+
+
+@kernel
+def _mark(row: Row, mine: Row, phases: Array) -> tuple[int, int]:
+    """Return the verdict of a mark, and 1 if it begins a phase its first print would begin."""
+    if row["kind"] == GAP:
+        return GAP_MARK, 0
+    return SEEN_MARK, _turn_phase(mine, phases, _phase_at(phases, row["ts_ns"] // MS))
+
+
+@kernel
 def _judge(
     rows: Array,
     state: Array,
@@ -139,8 +158,8 @@ def _judge(
         row = rows[i]
         mine = state[row["symbol"]]
         resets[i] = 0
-        if row["kind"] == GAP:
-            verdict[i] = GAP_MARK
+        if row["kind"] != TRADE:
+            verdict[i], resets[i] = _mark(row, mine, phases)
             continue
         ms = row["ts_ns"] // MS
         day = (ms - DAY_STARTS_MS) // DAY_MS
@@ -170,10 +189,7 @@ def _judge(
             verdict[i] = OUT_OF_SESSION
             mine["counts"][OUT_OF_SESSION] += 1
             continue
-        if phases[last]["phase_ms"] > mine["phase_ms"]:
-            mine["phase_ms"] = phases[last]["phase_ms"]
-            mine["floor_ms"] = max(mine["floor_ms"], phases[last]["phase_ms"])
-            resets[i] = 1
+        resets[i] = _turn_phase(mine, phases, last)
         if row["lateness_ms"] != LATENESS_UNKNOWN and row["lateness_ms"] > late_ms:
             verdict[i] = LATE
         elif not quotes_shed and _is_off_market(row, ms):

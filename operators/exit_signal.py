@@ -137,6 +137,7 @@ class Alerts:
             "ask": firing.ask,
             "quote_age_ms": firing.quote_age_ms,
             "side_evidence": firing.side_evidence,
+            "late": firing.late,
             "large_sells": sum(1 for _, seller in self.state.parents if seller),
             "large_buys": sum(1 for _, seller in self.state.parents if not seller),
         }
@@ -266,7 +267,8 @@ def alerts(step_id: str, up: KeyedStream[Firing], rules: AlertRules) -> KeyedStr
         rules: Thresholds, and what each alert names.
 
     Returns:
-        `(symbol, alert)`: the alerts of each print, its exit signal last.
+        `(symbol, alert)`: the alerts of each print, its exit signal last; none of a print from
+        before the run, which only feeds the state.
 
     Source:
         detectors.md sections 4, 6 and 7.
@@ -276,6 +278,7 @@ def alerts(step_id: str, up: KeyedStream[Firing], rules: AlertRules) -> KeyedStr
         state: SymbolAlerts | None, firing: Firing
     ) -> tuple[SymbolAlerts | None, list[Alert]]:
         logic = Alerts(rules, state if state is not None else SymbolAlerts())
-        return logic.state, logic.on_print(firing)
+        said = logic.on_print(firing)
+        return logic.state, [] if firing.warming else said
 
     return op.stateful_flat_map("alerts", up, on_firing)

@@ -14,7 +14,7 @@ from operators.nbbo import Prints
 from operators.records import Firing, Parent
 from operators.red_burst import BASELINE_MINUTES
 from operators.sessions import Sessions, phase_name
-from operators.ticks import ID_MOCK_ROW, ID_ROW, ID_TEXT, MICRO, MS, Row
+from operators.ticks import ID_MOCK_ROW, ID_ROW, ID_TEXT, LATE, MICRO, MS, WARMING, Row
 
 Fields = dict[str, Any]
 
@@ -88,6 +88,8 @@ def _firing(
         burst=episode.get("kind", 0),
         burst_escalates=bool(episode.get("escalates")),
         burst_first_ns=episode.get("first_ns", 0),
+        late=chunk.origin == LATE,
+        warming=chunk.origin == WARMING,
         **_volumes(_fields(chunk.volume[i])),
     )
 

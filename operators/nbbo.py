@@ -11,7 +11,7 @@ from bytewax.operators import KeyedStream
 from operators.columns import columns
 from operators.kernels import kernel
 from operators.state import Snapshot, SymbolRows, blank
-from operators.ticks import GAP, QUOTE, TRADE, Array, Ticks
+from operators.ticks import GAP, LIVE, QUOTE, TRADE, Array, Ticks
 
 PRINT = np.dtype(
     [
@@ -32,7 +32,7 @@ PRINT = np.dtype(
         ("id_kind", np.uint8),
         ("stated_side", np.int8),
         ("quoted", np.uint8),  # the symbol has had a quote of any quality
-        ("kind", np.uint8),  # TRADE or GAP
+        ("kind", np.uint8),  # TRADE, GAP or SEEN
     ],
     align=True,
 )
@@ -66,6 +66,7 @@ class Prints:
     texts: dict[int, str]
     venues: list[str]
     quotes_shed: bool = False
+    origin: int = LIVE
     verdict: Array = field(default_factory=_no_rows)
     resets: Array = field(default_factory=_no_rows)
     side: Array = field(default_factory=_no_rows)
@@ -130,16 +131,16 @@ class Nbbo:
         self._state = SymbolRows(blank(QUOTE_STATE), saved, VERSION)
 
     def __call__(self, chunk: Ticks) -> Prints:
-        """Return the prints (and gap marks) of `chunk`, each with the quote before it."""
+        """Return the prints (and marks) of `chunk`, each with the quote before it."""
         self._state.bind(chunk.names)
-        gaps = chunk.gaps
-        if gaps is None:
-            gaps = int(np.count_nonzero(chunk.ticks["kind"] == GAP))
-        out = np.empty(len(chunk.details) + gaps, PRINT)
-        if gaps:
-            out[:] = np.zeros((), PRINT)  # what a gap mark says nothing of
+        marks = chunk.marks
+        if marks is None:
+            marks = int(np.count_nonzero(chunk.ticks["kind"] >= GAP))
+        out = np.empty(len(chunk.details) + marks, PRINT)
+        if marks:
+            out[:] = np.zeros((), PRINT)  # what a mark says nothing of
         _attach(chunk.ticks, chunk.details, self._state.rows, out)
-        return Prints(chunk.names, out, chunk.texts, chunk.venues, chunk.quotes_shed)
+        return Prints(chunk.names, out, chunk.texts, chunk.venues, chunk.quotes_shed, chunk.origin)
 
     def finish(self) -> None:
         """Have nothing left to say at the end of the feed."""

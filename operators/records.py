@@ -66,6 +66,7 @@ class Firing(msgspec.Struct, frozen=True):
     `trade_key` is spelled as in the alert id. `bid` and `ask` are None without a quote.
     `burst`: 0, BURST_WARNING or BURST_CRITICAL, which escalates an earlier alert or not.
     `volume_1m` and `avg_volume_1m` in shares; `sell_share` of the classified volume.
+    `late`: only a refill revealed it; `warming`: from before the run, to be remembered, not said.
     """
 
     symbol: str
@@ -86,6 +87,8 @@ class Firing(msgspec.Struct, frozen=True):
     avg_volume_1m: float | None
     volume_ratio: float | None
     sell_share: float | None
+    late: bool = False
+    warming: bool = False
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):

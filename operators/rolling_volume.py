@@ -20,7 +20,7 @@ from operators.kernels import kernel
 from operators.nbbo import Prints
 from operators.state import Snapshot, SymbolRows, blank
 from operators.ticks import MS, Array, Row
-from operators.verdicts import COUNTED, GAP_MARK, OUT_OF_ORDER
+from operators.verdicts import COUNTED, GAP_MARK, OUT_OF_ORDER, SEEN_MARK
 
 CURRENT_S = 60
 NOT_YET = -1
@@ -226,6 +226,8 @@ def _roll(
                 _add_behind(mine, buckets, pool, second, rows[i]["size"])
         elif verdict[i] == GAP_MARK:
             mine["first_ms"] = NOT_YET
+        elif verdict[i] == SEEN_MARK:
+            mine["first_ms"] = rows[i]["ts_ns"] // MS
 
 
 @kernel

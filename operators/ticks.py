@@ -28,7 +28,10 @@ MICRO = 1_000_000
 MS = 1_000_000  # nanoseconds in a millisecond
 SHARDS = 4  # fixed, so that saved state meets the same symbols whatever the number of workers
 
-TRADE, QUOTE, GAP = 0, 1, 2
+TRADE, QUOTE, GAP, SEEN = 0, 1, 2, 3
+
+LIVE, LATE, WARMING = 0, 1, 2
+"""How a chunk came: as the feed sent it, or fetched afterwards; WARMING raises no alerts."""
 
 TICK = np.dtype(
     [
@@ -36,7 +39,7 @@ TICK = np.dtype(
         ("price", np.int64),  # of a trade; the bid of a quote (0: absent)
         ("size", np.int64),  # of a trade; the ASK PRICE of a quote (0: absent)
         ("symbol", np.int32),  # index into `Ticks.names`
-        ("kind", np.uint8),  # TRADE, QUOTE or GAP (this symbol was not seen up to here)
+        ("kind", np.uint8),  # TRADE, QUOTE, GAP (not seen up to here) or SEEN (whole from here on)
     ],
     align=True,
 )
@@ -74,7 +77,8 @@ class Ticks:
     `names` and `venues` only ever grow and are shared between chunks of one feed: a symbol
     keeps its code. `venues` names exchange codes where the tape spells them as letters.
     `rejects` are the records worth writing, `rejected` counts every rejected message.
-    `quotes_shed`: as in `Frames`. `gaps`: gap marks among the ticks, None: not counted.
+    `quotes_shed`: as in `Frames`. `origin`: LIVE, LATE or WARMING, of the whole chunk. `marks`:
+    how many ticks are neither trade nor quote, None: not counted.
     """
 
     names: list[str]
@@ -85,7 +89,8 @@ class Ticks:
     rejects: list[Reject] = field(default_factory=list)
     rejected: dict[tuple[str, str], int] = field(default_factory=dict)
     quotes_shed: bool = False
-    gaps: int | None = None
+    origin: int = LIVE
+    marks: int | None = None
 
     def __len__(self) -> int:
         return len(self.ticks)
@@ -104,6 +109,25 @@ class Frames(NamedTuple):
     quotes_shed: bool = False
 
 
+class Refill(NamedTuple):
+    """What the socket did not send of one symbol, fetched afterwards.
+
+    Its frames are spelled as the socket would have spelled them (times in ms, rounded down) and
+    in the order the events happened, so that they decode to the very same ticks.
+
+    `origin`: LATE (the end of a gap) or WARMING (the start of a run: the symbol is whole from
+    `from_ns` on). Event times in ns since epoch, `received_ns` is wall clock.
+    """
+
+    symbol: str
+    origin: int
+    from_ns: int
+    to_ns: int
+    received_ns: int
+    frames: list[bytes]
+    live: bool = True
+
+
 def shard_of(symbol: str) -> int:
     """Return the shard of a symbol: the same on every machine and in every run."""
     return zlib.crc32(symbol.encode()) % SHARDS
@@ -111,13 +135,13 @@ def shard_of(symbol: str) -> int:
 
 @kernel
 def _count_by_shard(ticks: Array, shard: Array, counts: Array) -> None:
-    """Count ticks, trades and gap marks."""
+    """Count ticks, trades and marks."""
     for i in range(len(ticks)):
         s = shard[ticks[i]["symbol"]]
         counts[s, 0] += 1
         if ticks[i]["kind"] == TRADE:
             counts[s, 1] += 1
-        elif ticks[i]["kind"] == GAP:
+        elif ticks[i]["kind"] != QUOTE:
             counts[s, 2] += 1
 
 
@@ -190,7 +214,8 @@ class Splitter:
                     chunk.texts,
                     chunk.venues,
                     quotes_shed=chunk.quotes_shed,
-                    gaps=end[2] - start[2],
+                    origin=chunk.origin,
+                    marks=end[2] - start[2],
                 ),
             )
             for s, (start, end) in enumerate(places)

@@ -21,6 +21,7 @@ OFF_MARKET = 12
 TOO_LATE = 13
 OUT_OF_ORDER = 14
 GAP_MARK = 15  # not a print: the symbol was not seen up to here
+SEEN_MARK = 16  # not a print: the symbol is whole from here on
 
 REGULAR = COUNTED
 

@@ -1,7 +1,7 @@
 """Raw captures as a feed: the frames of a live day, decoded again as they were that day.
 
-A capture is lines of `{"r": receipt time ns, "f": the frame as received}`, plain or compressed
-with gzip or zstd.
+A capture is lines of `{"r": receipt time ns, "f": the frame as received}`, among them the gaps
+and refills of the day (`capture_lines`), plain or compressed with gzip or zstd.
 """
 
 from __future__ import annotations
@@ -15,27 +15,31 @@ from typing import NamedTuple
 import duckdb
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
+from flows.feeds.capture_lines import Captured, captured
 from flows.feeds.tape import Progress
 from flows.feeds.tape_files import TapeError, TapeSet, connect, quoted, reason
+from operators.records import Coverage
 from operators.state import StateVersionError
-from operators.ticks import Frames
+from operators.ticks import Frames, Refill
+
+Item = Frames | Refill | Coverage
 
 BATCH = 1024
 LONGEST_LINE = 64 << 20
 VERSION = 1
-_COLUMNS = "{'r': 'BIGINT', 'f': 'VARCHAR'}"
+_COLUMNS = "{'r': 'BIGINT', 'f': 'VARCHAR', 'refill': 'JSON', 'gap': 'JSON'}"
 
 
 class CaptureState(NamedTuple):
-    """Where to go on: how many frames of the captures are out."""
+    """Where to go on: how many lines of the captures are out."""
 
     version: int
     fingerprint: str
     frames_out: int
 
 
-def read_capture(path: str) -> Iterator[tuple[int, bytes]]:
-    """Yield receipt time and frame of each line.
+def read_capture(path: str) -> Iterator[Captured]:
+    """Yield what each line holds.
 
     Raises:
         TapeError: the file is no capture, or is damaged.
@@ -46,28 +50,28 @@ def read_capture(path: str) -> Iterator[tuple[int, bytes]]:
     )
     try:
         with connect("1GB") as db:
-            rows = db.execute(f"SELECT r, f FROM {source}")
+            rows = db.execute(f"SELECT r, f, refill, gap FROM {source}")
             while part := rows.fetchmany(BATCH):
-                for received, frame in part:
-                    if received is None or frame is None:
-                        raise TapeError(f'{path} is no capture: a line is not {{"r": ns, "f": …}}')
-                    yield received, frame.encode()
+                for line in part:
+                    yield captured(*line)
+    except ValueError:
+        raise TapeError(f'{path} is no capture: a line is not {{"r": ns, "f": …}}') from None
     except duckdb.Error as error:
         raise TapeError(f"{path} cannot be read: {reason(error)}") from None
 
 
-class _CapturePartition(StatefulSourcePartition[Frames, CaptureState]):
+class _CapturePartition(StatefulSourcePartition[Item, CaptureState]):
     def __init__(self, feed: CaptureFeed, frames_out: int) -> None:
         self._feed = feed
         self._lines = (line for path in feed.tape.captures for line in read_capture(path))
         self._out = 0
         while self._out < frames_out and next(self._lines, None) is not None:
             self._out += 1
-        self._next: tuple[int, bytes] | None = None
+        self._next: Captured | None = None
         self._pace: tuple[float, int] | None = None
         self._awake: datetime | None = None
 
-    def next_batch(self) -> list[Frames]:
+    def next_batch(self) -> list[Item]:
         received: list[int] = []
         frames: list[bytes] = []
         while len(frames) < self._feed.batch and not self._feed.stop.is_set():
@@ -75,16 +79,24 @@ class _CapturePartition(StatefulSourcePartition[Frames, CaptureState]):
             if line is None:
                 break
             self._next = line
-            if not self._due(line[0]):
+            if not self._due(line.received_ns):
                 return self._batch(received, frames)
+            if not isinstance(line.held, bytes):
+                return self._batch(received, frames) if frames else [self._item(line.held)]
             self._next = None
-            received.append(line[0])
-            frames.append(line[1])
+            received.append(line.received_ns)
+            frames.append(line.held)
         if not frames:
             raise StopIteration
         return self._batch(received, frames)
 
-    def _batch(self, received: list[int], frames: list[bytes]) -> list[Frames]:
+    def _item(self, item: Refill | Coverage) -> Item:
+        """Take the item that comes next."""
+        self._next = None
+        self._out += 1
+        return item
+
+    def _batch(self, received: list[int], frames: list[bytes]) -> list[Item]:
         self._out += len(frames)
         self._feed.progress.ticks += len(frames)
         return [Frames(received, frames, live=False)] if frames else []
@@ -109,7 +121,7 @@ class _CapturePartition(StatefulSourcePartition[Frames, CaptureState]):
         return CaptureState(VERSION, self._feed.tape.fingerprint, self._out)
 
 
-class CaptureFeed(FixedPartitionedSource[Frames, CaptureState]):
+class CaptureFeed(FixedPartitionedSource[Item, CaptureState]):
     """Replay raw captures, file after file.
 
     Args:

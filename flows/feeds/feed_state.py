@@ -18,6 +18,7 @@ class FeedState:
     `trades_only`: the plan has no quotes, so that sides come from the tick rule.
     `queue_frames` and `queue_bytes` are as of the last batch taken. `shed_frames` held only
     quotes of symbols without a position; `dropped_frames` are all others that found no room.
+    `subscribed_ns`: since when every topic of this connection is answered, 0 before.
     """
 
     condition: Condition = "connecting"
@@ -27,6 +28,7 @@ class FeedState:
     connects: int = 0
     reconnects: int = 0
     frames: int = 0
+    subscribed_ns: int = 0
     topics_wanted: int = 0
     topics_granted: int = 0
     topics_refused: list[str] = field(default_factory=list)

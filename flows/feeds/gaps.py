@@ -11,7 +11,8 @@ import time
 from flows.feeds.frame_queue import event_times_ns, first_event_ns
 from operators.records import Coverage
 
-UNSUBSCRIBED = "unsubscribed"
+UNSUBSCRIBED, START = "unsubscribed", "start"
+WARM_UP_NS = 420 * 10**9  # the 360 s of the windows, and a minute in which bursts are judged
 
 
 class Gaps:
@@ -21,6 +22,7 @@ class Gaps:
         self._last: tuple[int, bytes] | None = None
         self._open: tuple[str, int, int | None] | None = None  # cause, wall clock, event time
         self._unwatched: dict[str, int] = {}
+        self._watched: set[str] = set()
 
     @property
     def open(self) -> bool:
@@ -72,10 +74,19 @@ class Gaps:
         self._unwatched[symbol] = self._event_now_ns()
 
     def watch(self, symbol: str) -> Coverage | None:
-        """Close the gap of a symbol that is subscribed to again; None if it never was."""
+        """Close the gap of a symbol that is watched again, or the first time in mid run.
+
+        None for one watched before any event came, whose start is the run's own, and for one
+        that has only been subscribed to anew: that gap is the connection's.
+        """
+        known = symbol in self._watched
+        self._watched.add(symbol)
         from_ns = self._unwatched.pop(symbol, None)
-        if from_ns is None:
+        if from_ns is None and (known or self._last is None):
             return None
+        if from_ns is None:
+            now_ns = self._event_now_ns()
+            return Coverage(symbol, now_ns - WARM_UP_NS, now_ns, START, refilled=False)
         return Coverage(
             symbol, from_ns, max(from_ns, self._event_now_ns()), UNSUBSCRIBED, refilled=False
         )

@@ -2,6 +2,7 @@
 
 A thread reads the socket and queues; the dataflow takes what there is, one item a batch. What
 it takes is as fresh as it gets: an empty queue is waited on for a millisecond, not slept out.
+What the socket did not send, at the start and in outages, comes over REST.
 """
 
 from __future__ import annotations
@@ -20,14 +21,16 @@ from flows.feeds.backoff import Timing
 from flows.feeds.clock_skew import ClockSkew
 from flows.feeds.feed_state import FeedState, Listeners
 from flows.feeds.frame_queue import MAX_BYTES, FrameQueue
+from flows.feeds.holes import RefillLimits
 from flows.feeds.positions import PositionsFile
+from flows.feeds.refill import VERSION, FeedPosition, Item, Refiller
+from flows.feeds.rest import Rest
 from flows.feeds.session import Session, market_url
 from flows.feeds.silence import Silence, market_clock
 from flows.feeds.subscriber import Watch
 from flows.feeds.subscriptions import WHOLE_MARKET
 from flows.settings import Settings
-from operators.records import Coverage
-from operators.ticks import Frames
+from operators.state import StateVersionError
 
 _WAIT_S = 0.001
 _STOP_S = 3.0  # for the closing handshake of a server that does not answer
@@ -67,11 +70,11 @@ def held(
     )
 
 
-class PolygonFeed(FixedPartitionedSource[Frames | Coverage, None]):
+class PolygonFeed(FixedPartitionedSource[Item, FeedPosition | None]):
     """The frames of the live feed, in the order they came.
 
-    A gap stands where it is: its `Coverage` comes before the first frame after it. There is no
-    position to resume from, as the vendor's WebSocket has no replay.
+    A gap stands where it is: its `Coverage`, and what was fetched of it, come before the first
+    frame after it. The vendor's WebSocket has no replay: a run that is resumed fetches, too.
 
     Args:
         host: WebSocket host; the market's path is appended.
@@ -83,6 +86,8 @@ class PolygonFeed(FixedPartitionedSource[Frames | Coverage, None]):
         silence: when a connection that brings nothing is given up; None: never.
         skew: looks at the feed's clock; None: nobody does.
         max_bytes: what is queued at most before frames are shed.
+        rest: whom to ask for what the socket did not send; None: nobody.
+        limits: what is fetched at most.
         raise_refusal: a refused login raises inside the dataflow; else the source is complete
             then, the sinks close as at any end, and the runner looks at `failure`.
 
@@ -110,6 +115,8 @@ class PolygonFeed(FixedPartitionedSource[Frames | Coverage, None]):
         silence: Silence | None = None,
         skew: ClockSkew | None = None,
         max_bytes: int = MAX_BYTES,
+        rest: Rest | None = None,
+        limits: RefillLimits | None = None,
         raise_refusal: bool = True,
     ) -> None:
         self.url = market_url(host)
@@ -122,6 +129,8 @@ class PolygonFeed(FixedPartitionedSource[Frames | Coverage, None]):
         self.silence = silence or Silence(0)
         self._skew = skew
         self._max_bytes = max_bytes
+        self._rest = rest
+        self._limits = limits
         self.raise_refusal = raise_refusal
         self._threads: list[_SessionThread] = []
 
@@ -137,8 +146,12 @@ class PolygonFeed(FixedPartitionedSource[Frames | Coverage, None]):
         """Name the one partition: the vendor allows one connection an account."""
         return ["polygon"]
 
-    def build_part(self, step_id: str, for_part: str, resume_state: None) -> _LivePartition:
+    def build_part(
+        self, step_id: str, for_part: str, resume_state: FeedPosition | None
+    ) -> _LivePartition:
         """Start the session's thread."""
+        if resume_state is not None and resume_state.version != VERSION:
+            raise StateVersionError("the recovery store is of another version: use a new folder")
         queue = FrameQueue(self._max_bytes)
         session = Session(
             self.url,
@@ -153,7 +166,15 @@ class PolygonFeed(FixedPartitionedSource[Frames | Coverage, None]):
         )
         thread = _SessionThread(session)
         self._threads.append(thread)
-        return _LivePartition(queue, thread, self)
+        return _LivePartition(queue, thread, self, self._refiller(resume_state))
+
+    def _refiller(self, resumed: FeedPosition | None) -> Refiller | None:
+        if self._rest is None:
+            return None
+        seen_ns = resumed.event_ns if resumed is not None else None
+        return Refiller(
+            self._rest, self.watch.symbols, self.state, self._listeners.said, seen_ns, self._limits
+        )
 
 
 class _SessionThread:
@@ -185,18 +206,25 @@ class _SessionThread:
         self._thread.join(_STOP_S)
 
 
-class _LivePartition(StatefulSourcePartition[Frames | Coverage, None]):
-    def __init__(self, queue: FrameQueue, thread: _SessionThread, feed: PolygonFeed) -> None:
+class _LivePartition(StatefulSourcePartition[Item, FeedPosition | None]):
+    def __init__(
+        self,
+        queue: FrameQueue,
+        thread: _SessionThread,
+        feed: PolygonFeed,
+        refiller: Refiller | None,
+    ) -> None:
         self._queue = queue
         self._thread = thread
         self._feed = feed
+        self._refiller = refiller
         self._state = feed.state
 
-    def next_batch(self) -> list[Frames | Coverage]:
+    def next_batch(self) -> list[Item]:
         if self._feed.stop.is_set():
             self._thread.stop()
         ended = self._thread.ended  # before the look at the queue: nothing comes after it
-        taken = self._queue.take(0.0 if ended else _WAIT_S)
+        taken = self._take(ended)
         self._state.queue_frames = self._queue.frames
         self._state.queue_bytes = self._queue.bytes
         self._state.shed_frames = self._queue.shed_frames
@@ -210,12 +238,21 @@ class _LivePartition(StatefulSourcePartition[Frames | Coverage, None]):
             raise failure
         raise StopIteration
 
+    def _take(self, ended: bool) -> list[Item]:
+        wait_s = 0.0 if ended else _WAIT_S
+        if self._refiller is None:
+            return [*self._queue.take(wait_s)]
+        if self._refiller.fetching and not ended:
+            self._refiller.await_refill(wait_s)
+            return self._refiller.through(())
+        return self._refiller.through(self._queue.take(wait_s), ended)
+
     def next_awake(self) -> datetime | None:
         # Now: None would add Bytewax's own millisecond to the one waited for in `next_batch`.
         return datetime.now(UTC)
 
-    def snapshot(self) -> None:
-        return None
+    def snapshot(self) -> FeedPosition | None:
+        return None if self._refiller is None else self._refiller.position()
 
     def close(self) -> None:
         self._thread.stop()
@@ -239,5 +276,6 @@ def polygon_feed(settings: Settings, listeners: Listeners, **options: Any) -> Po
         skew=ClockSkew(settings.feed_delay_seconds, settings.lag_warn_seconds)
         if settings.freshness
         else None,
+        rest=Rest(settings.polygon_rest_url, settings.polygon_api_key),
         **options,
     )

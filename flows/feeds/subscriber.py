@@ -65,6 +65,8 @@ class Subscriber:
         self._state.topics_wanted = len(wanted)
         self.expects_data = not set(wanted).issubset(self._state.topics_refused)
         new, old = self._topics.changes(wanted)
+        if new:
+            self._state.subscribed_ns = 0
         for topic in old:
             event, _, symbol = topic.partition(".")
             if event == TRADES:
@@ -101,6 +103,7 @@ class Subscriber:
         if settled is None:
             return
         self._state.topics_granted = len(self._topics.granted)
+        self._state.subscribed_ns = self._state.subscribed_ns or time.time_ns()
         refused = [t for t in settled.refused if t not in self._state.topics_refused]
         if refused:
             self._refused(refused)

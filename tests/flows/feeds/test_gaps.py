@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from flows.feeds.gaps import Gaps
+from flows.feeds.gaps import START, WARM_UP_NS, Gaps
 from operators.records import Coverage
 
 OPEN_MS = 1_795_185_000_000
@@ -65,8 +65,8 @@ def test_frames_without_a_time_count_by_their_receipt() -> None:
 
 def test_a_symbol_that_is_watched_again_was_not_seen_in_between() -> None:
     gaps = Gaps()
-    gaps.saw(time.time_ns(), frame(1))
     assert gaps.watch("A") is None
+    gaps.saw(time.time_ns(), frame(1))
     gaps.unwatch("A")
     gaps.saw(time.time_ns(), frame(4))
     gap = gaps.watch("A")
@@ -75,3 +75,16 @@ def test_a_symbol_that_is_watched_again_was_not_seen_in_between() -> None:
     assert second_ns(1) <= gap.from_ns < second_ns(2)  # the feed's clock, at the time
     assert second_ns(4) <= gap.to_ns < second_ns(14)
     assert gaps.watch("A") is None
+
+
+def test_a_symbol_that_is_watched_for_the_first_time_in_mid_run_was_not_seen_before() -> None:
+    gaps = Gaps()
+    assert gaps.watch("A") is None  # before any event: the start of the run is its own
+    gaps.saw(time.time_ns(), frame(1))
+    assert gaps.watch("A") is None  # subscribed to anew
+    start = gaps.watch("B")
+    assert start is not None
+    assert (start.symbol, start.cause, start.refilled) == ("B", START, False)
+    assert start.to_ns - start.from_ns == WARM_UP_NS
+    assert second_ns(1) <= start.to_ns < second_ns(11)
+    assert gaps.watch("B") is None

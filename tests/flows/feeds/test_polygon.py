@@ -268,11 +268,12 @@ def test_the_symbols_wanted_can_change_while_it_runs(
         feed.read_until(lambda: mock.topics == {"T.MSFT", "Q.MSFT"})
         feed.read_until(lambda: mock.played > 500)
         wanted[:] = ["AAPL", "MSFT"]
-        feed.read_until(lambda: bool(feed.gaps) and feed.events[-1].get("sym") == "AAPL")
+        feed.read_until(lambda: len(feed.gaps) == 2 and feed.events[-1].get("sym") == "AAPL")
         feed.stop()
-    (gap,) = feed.gaps
+    start, gap = feed.gaps
+    assert (start.symbol, start.cause, start.refilled) == ("MSFT", "start", False)
     assert (gap.symbol, gap.cause, gap.refilled) == ("AAPL", "unsubscribed", False)
-    place = [event["ev"] for event in feed.events].index("gap")
+    place = [event.get("gap") for event in feed.events].index(gap)
     symbols = [event.get("sym") for event in feed.events]
     assert "AAPL" in symbols[:place]
     assert "AAPL" in symbols[place:]

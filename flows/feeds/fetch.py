@@ -1,0 +1,120 @@
+"""One refill being fetched: symbols in a few threads, under one time limit."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from flows.feeds.rest import Patience, Rest, RestError, RestRefusedError
+from flows.feeds.rest_wire import (
+    DROPPED_CORRECTIONS,
+    Json,
+    frames_of,
+    key_of,
+    trade_event,
+)
+from flows.feeds.seam import Seam
+from operators.ticks import MS
+
+THREADS = 4
+MARGIN_NS = 10**9  # prints may arrive a little out of order; the operators drop what is repeated
+_FIRST_ASK_AGAIN_S, _LONGEST_ASK_AGAIN_S = 0.1, 2.0
+
+
+class Wanted(NamedTuple):
+    """What to fetch: symbols (and whether their quotes, too), from a time up to the seam."""
+
+    symbols: Mapping[str, bool]
+    from_ns: int
+    seam: Seam
+
+
+class Fetch:
+    """Fetch what is wanted; `frames` has each symbol as soon as it is whole.
+
+    Args:
+        rest: whom to ask.
+        wanted: what.
+        patience_s: when to give up what is missing.
+    """
+
+    def __init__(self, rest: Rest, wanted: Wanted, patience_s: float) -> None:
+        if wanted.seam.anchor is None:
+            raise ValueError("the live feed has not set in")
+        self.wanted = wanted
+        self.frames: dict[str, list[bytes]] = {}
+        self.reason = "it took too long"
+        self._rest = rest
+        self._anchor = wanted.seam.anchor
+        self._to_ns = (self._anchor.ms + 1) * MS
+        self._patience = Patience(patience_s)
+        self._todo = deque(s for s in wanted.symbols if s != self._anchor.symbol)
+        self._done = threading.Event()
+        self._start(self._first)
+
+    def _start(self, work: Callable[[], None]) -> threading.Thread:
+        thread = threading.Thread(target=work, name="refill", daemon=True)
+        thread.start()
+        return thread
+
+    def wait(self, seconds: float) -> bool:
+        """Wait; return whether it has come to its end, whole or not."""
+        return self._done.wait(seconds) or self._patience.over
+
+    def end(self) -> None:
+        """Give up what is missing."""
+        self._patience.end()
+
+    def _first(self) -> None:
+        """Fetch the anchor's symbol until the anchor is listed, then the others."""
+        try:
+            self._fetch(self._anchor.symbol, self._trades_with_anchor())
+            helpers = [self._start(self._others) for _ in range(min(THREADS, len(self._todo)))]
+            for helper in helpers:
+                helper.join()
+        except RestError as error:
+            self.reason = str(error)
+        finally:
+            self._done.set()
+
+    def _others(self) -> None:
+        while self._todo and not self._patience.over:
+            try:
+                symbol = self._todo.popleft()
+            except IndexError:  # another thread was faster
+                return
+            try:
+                self._fetch(symbol, self._trades(symbol))
+            except RestRefusedError as error:
+                self.reason = str(error)
+                self.end()
+            except RestError as error:
+                self.reason = str(error)
+
+    def _trades(self, symbol: str) -> list[Json]:
+        from_ns = self.wanted.from_ns - MARGIN_NS
+        return self._rest.rows("trades", symbol, from_ns, self._to_ns, self._patience)
+
+    def _trades_with_anchor(self) -> list[Json]:
+        """Return trades that reach the live ones: until they do, REST is behind the socket."""
+        pause = _FIRST_ASK_AGAIN_S
+        while True:
+            symbol = self._anchor.symbol
+            rows = self._trades(symbol)
+            if any(key_of(trade_event(symbol, row)) == self._anchor.key for row in reversed(rows)):
+                return rows
+            if not self._patience.pause(pause):
+                raise RestError(f"REST at {self._rest.host} does not list the first live print yet")
+            pause = min(2 * pause, _LONGEST_ASK_AGAIN_S)
+
+    def _fetch(self, symbol: str, trades: list[Json]) -> None:
+        quotes: list[Json] = []
+        if self.wanted.symbols.get(symbol, True):
+            from_ns = self.wanted.from_ns - MARGIN_NS
+            quotes = self._rest.rows("quotes", symbol, from_ns, self._to_ns, self._patience)
+        after_ms = self.wanted.from_ns // MS
+        trades, quotes = self.wanted.seam.missed(symbol, trades, quotes, after_ms)
+        kept = [row for row in trades if row.get("correction") not in DROPPED_CORRECTIONS]
+        self.frames[symbol] = frames_of(symbol, kept, quotes)

@@ -1,0 +1,74 @@
+"""Holes of a live feed: what it did not send, why, and how much of it is fetched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from flows.feeds.fetch import Fetch
+from flows.feeds.gaps import START, UNSUBSCRIBED, WARM_UP_NS
+from flows.feeds.seam import Seam
+from flows.feeds.shedding import SHED
+from flows.feeds.subscriptions import WHOLE_MARKET
+from operators.records import Coverage
+from operators.ticks import LATE, MS
+
+RESTART = "restart"
+
+
+@dataclass(frozen=True)
+class RefillLimits:
+    """What is refilled at most.
+
+    Args:
+        patience_s: how long live frames wait for a refill.
+        symbol_patience_s: how long they wait for that of a symbol that is newly watched.
+        symbol_minutes: symbols times minutes of a gap; the rest is only put on record.
+        waiting_bytes: frames that are held while the first print behind a gap is awaited.
+    """
+
+    patience_s: float = 15.0
+    symbol_patience_s: float = 3.0
+    symbol_minutes: float = 3000.0
+    waiting_bytes: int = 32 * 2**20
+
+
+@dataclass
+class Hole:
+    """What is to be refilled: from when (None: the minutes before the live feed), and why.
+
+    `record` is the feed's own, if it has one. `only`: the one symbol it is about.
+    """
+
+    cause: str
+    from_ns: int | None
+    record: Coverage | None = None
+    only: str | None = None
+    seam: Seam = field(default_factory=Seam)
+    looked_at: int = 0  # of what is held
+    bytes: int = 0
+    origin: int = LATE
+    fetch: Fetch | None = None
+
+    def coverage(self) -> Coverage:
+        """Return its record, not refilled."""
+        if self.record is not None:
+            return self.record
+        to_ns = (self.seam.first_ms or 0) * MS
+        from_ns = to_ns - WARM_UP_NS if self.from_ns is None else self.from_ns
+        return Coverage("*", min(from_ns, to_ns), to_ns, self.cause, refilled=False)
+
+
+def is_outage(record: Coverage) -> bool:
+    """Return whether the feed itself was gone; what was shed is not asked for again."""
+    return record.symbol == "*" and record.cause != SHED
+
+
+def is_newly_watched(record: Coverage) -> bool:
+    """Return whether a symbol is watched from here on."""
+    return record.symbol != "*" and record.cause in (START, UNSUBSCRIBED)
+
+
+def is_whole_market(symbols: Iterable[str]) -> bool:
+    """Return whether every symbol is watched."""
+    return not set(WHOLE_MARKET).isdisjoint(symbols)

@@ -1,0 +1,267 @@
+"""Between the queue and the dataflow: what the socket did not send is fetched and goes first.
+
+At the start the last minutes are fetched, after an outage what it hid, for a symbol that is
+newly watched its last minutes. Live frames wait meanwhile: one batch here, the rest in the
+bounded queue. Nothing here waits for an answer, so the dataflow can stop at any moment. What
+cannot be had in time is on record as not refilled, and the live frames go on without it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sized
+from typing import NamedTuple
+
+import msgspec
+
+from flows.feeds.feed_state import FeedState
+from flows.feeds.fetch import Fetch, Wanted
+from flows.feeds.frame_queue import event_times_ns
+from flows.feeds.gaps import START, WARM_UP_NS
+from flows.feeds.holes import (
+    RESTART,
+    Hole,
+    RefillLimits,
+    is_newly_watched,
+    is_outage,
+    is_whole_market,
+)
+from flows.feeds.rest import Rest
+from flows.feeds.seam import Seam, has_print
+from flows.feeds.subscriptions import QUOTES, named
+from operators.records import Coverage
+from operators.ticks import LATE, MS, WARMING, Frames, Refill
+
+VERSION = 1  # of FeedPosition
+_MINUTE_NS = 60 * 10**9
+
+Item = Frames | Refill | Coverage
+
+
+class FeedPosition(NamedTuple):
+    """Event time of the last live event handed on, as a run leaves it to the next."""
+
+    version: int
+    event_ns: int
+
+
+class Refiller:
+    """Pass on what the queue gives, each gap with what was fetched for it.
+
+    Args:
+        rest: whom to ask.
+        symbols: the symbols watched now; of the whole market nothing is refilled.
+        state: of the live feed.
+        said: gets a sentence when something cannot be refilled.
+        resumed_ns: event time up to which an earlier run has seen the feed, if known.
+        limits: what is refilled at most.
+    """
+
+    def __init__(
+        self,
+        rest: Rest,
+        symbols: Callable[[], Iterable[str]],
+        state: FeedState,
+        said: Callable[[str], None],
+        resumed_ns: int | None = None,
+        limits: RefillLimits | None = None,
+    ) -> None:
+        self._rest = rest
+        self._symbols = symbols
+        self._state = state
+        self._said = said
+        self._limits = limits or RefillLimits()
+        self._held: deque[Frames | Coverage] = deque()
+        self._ready: deque[Item] = deque()
+        self._event_ns = resumed_ns
+        self._last = b""
+        cause = START if resumed_ns is None else RESTART
+        self._hole: Hole | None = Hole(cause, resumed_ns)
+        self._newly: dict[str, Coverage] = {}  # watched newly, no print of them has come yet
+
+    @property
+    def fetching(self) -> bool:
+        """Whether a refill is on its way: nothing more is to be taken from the queue."""
+        return self._hole is not None and self._hole.fetch is not None
+
+    def await_refill(self, seconds: float) -> None:
+        """Wait for the refill on its way, so long at most."""
+        if self._hole is not None and self._hole.fetch is not None:
+            self._hole.fetch.wait(seconds)
+
+    def through(self, taken: Iterable[Frames | Coverage], ended: bool = False) -> list[Item]:
+        """Return what can go on now, in order.
+
+        Args:
+            taken: what the queue gave.
+            ended: no more will come: what is open stays unrefilled.
+        """
+        self._held.extend(taken)
+        out: list[Item] = []
+        while self._advance(ended):
+            if self._ready:
+                out.append(self._ready.popleft())
+                if isinstance(out[-1], Refill) and not ended:
+                    return out  # one at a time: they are large
+            elif self._hole is None and self._held:
+                self._pass_on(self._held.popleft(), out)
+        if ended:
+            out += self._newly.values()
+            self._newly.clear()
+        return out
+
+    def position(self) -> FeedPosition | None:
+        """Return how far the feed has been handed on; None before its first event."""
+        times = event_times_ns(self._last)
+        if times:
+            self._event_ns = times[-1]
+        return None if self._event_ns is None else FeedPosition(VERSION, self._event_ns)
+
+    def _advance(self, ended: bool) -> bool:
+        """Move an open hole on; return whether there is something to pass on."""
+        hole = self._hole
+        if self._ready or hole is None:
+            return bool(self._ready or self._held)
+        if hole.fetch is not None:
+            if not (hole.fetch.wait(0) or ended):
+                return False
+            self._finish(hole, hole.fetch, tell=not ended)
+        elif self._sets_in(hole) and not ended:
+            self._begin(hole)
+        elif ended:
+            self._leave(hole, "")
+        elif hole.bytes > self._limits.waiting_bytes:
+            self._leave(hole, "no print has come since")
+        else:
+            return False
+        return True
+
+    def _pass_on(self, item: Frames | Coverage, out: list[Item]) -> None:
+        if isinstance(item, Frames):
+            item = self._up_to_first_print(item) if self._newly else item
+            if item.frames:
+                self._last = item.frames[-1]
+                out.append(item)
+        elif is_outage(item):
+            self._hole = Hole(item.cause, item.from_ns, item)
+        elif is_newly_watched(item):
+            self._newly[item.symbol] = item
+        else:
+            out.append(item)
+
+    def _up_to_first_print(self, item: Frames) -> Frames:
+        """Return the frames before the first print of a newly watched symbol; hold the rest."""
+        for i, frame in enumerate(item.frames):
+            for symbol in self._newly:
+                if has_print(frame, symbol):
+                    self._held.appendleft(Frames(item.received_ns[i:], item.frames[i:]))
+                    record = self._newly.pop(symbol)
+                    self._hole = Hole(record.cause, None, record, symbol, Seam(symbol))
+                    return Frames(item.received_ns[:i], item.frames[:i])
+        return item
+
+    def _sets_in(self, hole: Hole) -> bool:
+        """Look at what is held since; return whether the first print is among it."""
+        while hole.looked_at < len(self._held):
+            item = self._held[hole.looked_at]
+            if isinstance(item, Coverage) and is_outage(item):
+                self._widen(hole, item)
+                continue
+            if isinstance(item, Coverage) and hole.cause == START and is_newly_watched(item):
+                del self._held[hole.looked_at]  # the start is that of every symbol
+                continue
+            hole.looked_at += 1
+            if isinstance(item, Frames) and self._look(hole, item):
+                return True
+        return False
+
+    def _look(self, hole: Hole, item: Frames) -> bool:
+        since = self._state.subscribed_ns
+        whole_market = is_whole_market(self._symbols())
+        for received_ns, frame in zip(item.received_ns, item.frames, strict=True):
+            hole.bytes += len(frame)
+            subscribed = hole.only is not None or 0 < since <= received_ns
+            if hole.seam.add(frame, subscribed) or whole_market:
+                return True
+        return False
+
+    def _widen(self, hole: Hole, again: Coverage) -> None:
+        """Take in an outage that came before the first print: the live feed sets in after it."""
+        del self._held[hole.looked_at]
+        hole.seam = Seam()
+        if hole.record is not None:
+            hole.record = msgspec.structs.replace(hole.record, to_ns=again.to_ns)
+
+    def _begin(self, hole: Hole) -> None:
+        """Ask for what is missing, if it is not too much."""
+        anchor, symbols = hole.seam.anchor, tuple(self._symbols())
+        if anchor is None or is_whole_market(symbols):
+            self._leave(hole, "")
+            return
+        # A newly watched symbol is fetched by itself, once it prints.
+        symbols = (hole.only,) if hole.only else tuple(s for s in symbols if s not in self._newly)
+        ends_ns = anchor.ms * MS
+        if hole.cause == RESTART and self._is_too_much(symbols, hole.from_ns, ends_ns):
+            self._begin_anew(hole, ends_ns)
+        if hole.from_ns is None:
+            hole.origin = WARMING
+            hole.from_ns = ends_ns - WARM_UP_NS
+        if self._is_too_much(symbols, hole.from_ns, ends_ns):
+            self._leave(hole, f"{len(symbols)} symbols are too many for so long a time")
+            return
+        from_ns = min(hole.from_ns, ends_ns)
+        refused = self._state.topics_refused
+        wanted = {symbol: f"{QUOTES}.{symbol}" not in refused for symbol in symbols}
+        limits = self._limits
+        patience_s = limits.symbol_patience_s if hole.only else limits.patience_s
+        hole.fetch = Fetch(self._rest, Wanted(wanted, from_ns, hole.seam), patience_s)
+
+    def _is_too_much(self, symbols: Sized, from_ns: int | None, to_ns: int) -> bool:
+        minutes = 0.0 if from_ns is None else (to_ns - from_ns) / _MINUTE_NS
+        return len(symbols) * minutes > self._limits.symbol_minutes
+
+    def _begin_anew(self, hole: Hole, ends_ns: int) -> None:
+        """Give up the time since the last run, but for the minutes of a start."""
+        before = Coverage("*", hole.from_ns or 0, ends_ns - WARM_UP_NS, RESTART, False)
+        self._ready.append(before)
+        hole.from_ns = None
+
+    def _finish(self, hole: Hole, fetch: Fetch, tell: bool) -> None:
+        """Take what was fetched; put what was not on record."""
+        fetch.end()
+        now = time.time_ns()
+        record = hole.coverage()
+        if hole.origin == WARMING:
+            from_ns = min(max(record.from_ns, fetch.wanted.from_ns), record.to_ns)
+            record = msgspec.structs.replace(record, from_ns=from_ns)
+        frames = dict(fetch.frames)
+        symbols = list(fetch.wanted.symbols)
+        whole = [symbol for symbol in symbols if symbol in frames]
+        missing = [symbol for symbol in symbols if symbol not in frames]
+        if missing and tell:
+            self._tell(hole, f"{fetch.reason}; missing is {named(missing)}")
+        if not whole or not missing:
+            self._ready.append(msgspec.structs.replace(record, refilled=not missing))
+        else:
+            self._ready.extend(
+                msgspec.structs.replace(record, symbol=symbol, refilled=symbol in frames)
+                for symbol in symbols
+            )
+        self._ready.extend(
+            Refill(symbol, hole.origin, fetch.wanted.from_ns, record.to_ns, now, frames[symbol])
+            for symbol in whole
+        )
+        self._hole = None
+
+    def _leave(self, hole: Hole, reason: str) -> None:
+        """Put a hole on record as it is."""
+        if reason:
+            self._tell(hole, reason)
+        if hole.record is not None or hole.seam.first_ms is not None:
+            self._ready.append(hole.coverage())
+        self._hole = None
+
+    def _tell(self, hole: Hole, reason: str) -> None:
+        what = "The gap" if hole.origin == LATE else "The time before it was watched"
+        self._said(f"{what} is not refilled ({hole.cause}): {reason}. Its windows begin anew.")

@@ -1,0 +1,86 @@
+"""Where the live feed sets in, and what of a listing it has not sent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from flows.feeds.seam import Print, Seam
+
+MS = 1_000_000
+
+
+def live_trade(ms: int, i: str = "", symbol: str = "A", price: float = 10.0) -> dict[str, Any]:
+    return {"ev": "T", "sym": symbol, "t": ms, "i": i, "x": 4, "p": price}
+
+
+def live_quote(ms: int, symbol: str = "A") -> dict[str, Any]:
+    return {"ev": "Q", "sym": symbol, "t": ms}
+
+
+def trade(ns: int, i: str | None, price: float = 10.0) -> dict[str, Any]:
+    row = {"sip_timestamp": ns, "id": i, "exchange": 4, "price": price}
+    return {name: value for name, value in row.items() if value is not None}
+
+
+def quote(ns: int) -> dict[str, Any]:
+    return {"sip_timestamp": ns}
+
+
+def seam(*early: dict[str, Any], then: list[dict[str, Any]]) -> Seam:
+    """A seam of what came before everything was subscribed, and after."""
+    found = Seam()
+    assert not found.add(msgspec.json.encode(early), False)
+    assert found.add(msgspec.json.encode(then), True)
+    return found
+
+
+def kept(found: Seam, symbol: str, *rows: dict[str, Any], after_ms: int = 0) -> list[int]:
+    trades, _ = found.missed(symbol, list(rows), [], after_ms)
+    return [row["sip_timestamp"] for row in trades]
+
+
+def kept_quotes(found: Seam, symbol: str, trades: list[dict[str, Any]], *ns: int) -> list[int]:
+    _, quotes = found.missed(symbol, trades, [quote(n) for n in ns], 0)
+    return [row["sip_timestamp"] for row in quotes]
+
+
+def test_the_first_print_that_came_fully_subscribed_is_the_anchor() -> None:
+    found = Seam()
+    assert not found.add(b"[{broken", True)
+    assert not found.add(msgspec.json.encode([{"ev": "T", "sym": 5}, {"ev": "AM", "t": 3}]), True)
+    assert not found.add(msgspec.json.encode([live_trade(5, "1")]), False)
+    assert not found.add(msgspec.json.encode([live_quote(6)]), True)
+    assert found.add(msgspec.json.encode([live_trade(7, "2", "B"), live_trade(8, "3")]), True)
+    assert found.anchor == Print("B", 7, (4, 0, "2"))
+    assert found.first_ms == 5
+
+
+def test_what_the_live_feed_has_sent_of_a_symbol_is_not_missed() -> None:
+    found = seam(live_trade(5, "5"), then=[live_trade(9, "9", "B")])
+    rows = [trade(ms * MS, str(ms)) for ms in (3, 4, 5, 6, 9)]
+    assert kept(found, "A", *rows, trade(5 * MS + 1, "other")) == [3 * MS, 4 * MS, 5 * MS + 1]
+    assert kept(found, "B", *rows) == [3 * MS, 4 * MS, 5 * MS, 6 * MS]
+    assert kept(found, "C", *rows, trade(10 * MS, "10")) == [ms * MS for ms in (3, 4, 5, 6, 9)]
+
+
+def test_no_quote_is_put_before_a_print_that_it_did_not_stand_before() -> None:
+    found = seam(live_trade(5, "5"), live_quote(6, "C"), then=[live_trade(9, "9", "B")])
+    times = (4 * MS, 5 * MS + 10, 5 * MS + 30, 6 * MS, 7 * MS, 9 * MS, 10 * MS)
+    assert kept_quotes(found, "A", [trade(5 * MS + 20, "5")], *times) == [4 * MS, 5 * MS + 10]
+    assert kept_quotes(found, "A", [], *times) == [4 * MS, 5 * MS + 10, 5 * MS + 30]
+    assert kept_quotes(found, "C", [], *times) == [*times[:4]]
+    assert kept_quotes(found, "D", [], *times) == [*times[:6]]
+
+
+def test_a_print_without_an_id_is_let_through_from_behind_the_gaps_beginning_only() -> None:
+    found = seam(then=[live_trade(9)])
+    rows = [trade(ms * MS, None) for ms in (1, 2, 3, 9)]
+    assert kept(found, "A", *rows, trade(9 * MS, None, 11.0), after_ms=2) == [3 * MS, 9 * MS]
+
+
+def test_a_seam_without_an_anchor_tells_nothing() -> None:
+    with pytest.raises(ValueError, match="has not set in"):
+        Seam().missed("A", [], [], 0)
