@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import signal
 import sys
 import time
@@ -15,7 +16,8 @@ from bytewax.dataflow import Dataflow
 from bytewax.recovery import RecoveryConfig, init_db_dir
 from bytewax.run import cli_main
 
-from flows.assembly import FEED_NAMES, Assembly, LiveLines, assemble
+from flows import instance
+from flows.assembly import FEED_NAMES, Assembly, LiveLines, assemble, made
 from flows.errors import OrderflowError
 from flows.feeds import sample
 from flows.feeds.capture import CaptureFeed
@@ -34,6 +36,7 @@ from sinks.appendfile import LogError
 from sinks.elsewhere import SinkElsewhere, SourceElsewhere
 
 SWITCH_S = 0.0005
+_STORE = re.compile(r'SqliteFailure\(.*?(?:Some\("([^"]*)"\))?\)$|src/recovery\.rs')
 
 SAMPLE_BANNER = """\
 No POLYGON_API_KEY is set, so this is the embedded sample tape: nothing here is the market.
@@ -116,6 +119,10 @@ def tape_feed(
     return TapeFeed(tape, symbols, speed, stated_side=tapes.stated_side)
 
 
+class StoreError(OrderflowError):
+    """The engine died of its recovery store; the text says what the store did not like."""
+
+
 def recovery_config(folder: Path | None) -> RecoveryConfig | None:
     """Return the recovery store in `folder`, made if there is none."""
     if folder is None:
@@ -126,18 +133,26 @@ def recovery_config(folder: Path | None) -> RecoveryConfig | None:
     return RecoveryConfig(str(folder))
 
 
-def _run(run: Assembly, recovery: Path | None) -> int | None:
-    """Run to the end; return the signal that stopped it, if one did."""
+def run_through(run: Assembly, recovery: Path | None) -> int | None:
+    """Run to the end; return the signal that stopped it, if one did.
+
+    Raises:
+        StoreError: the recovery store failed.
+        OrderflowError: lines could not be written, or a part of the run stopped it.
+    """
     restore = run.stop_on_signals()
     how = "failed"
     try:
         cli_main(run.flow, recovery_config=recovery_config(recovery))
         how = "finished"
-    except RuntimeError as error:
+    except (RuntimeError, OSError) as error:
         raise (_cause(error) or error) from None
     finally:
         number = restore()
         run.history.finish("stopped" if number is not None and how == "finished" else how)
+        run.close()
+    if run.unwritten is not None:
+        raise OrderflowError(str(run.unwritten))
     return number
 
 
@@ -149,6 +164,8 @@ def _cause(error: BaseException) -> OrderflowError | None:
             return seen
         if isinstance(seen, StateVersionError | LogError):
             return OrderflowError(str(seen))
+        if isinstance(seen, RuntimeError) and (refusal := _STORE.search(str(seen))):
+            return StoreError(refusal[1] or refusal[0])
         seen = seen.__cause__ or seen.__context__
     return None
 
@@ -184,7 +201,7 @@ def replay(
     run = assemble(root, feed, kind, settings, None)
     started = time.perf_counter()
     with shown(feed.progress, progress):
-        number = _run(run, recovery)
+        number = run_through(run, recovery)
     seconds = time.perf_counter() - started
     if number == signal.SIGINT:
         raise StoppedError(f"stopped; what was found so far is in {root}")
@@ -221,19 +238,27 @@ def prepare(settings: Settings, raise_refusal: bool = True) -> Assembly:
 
     Args:
         settings: Checked settings.
-        raise_refusal: A refused login raises inside the dataflow, for a runner that does not
-            look at the feed afterwards.
+        raise_refusal: A refused login, or a disk that refuses lines to the end, raises inside
+            the dataflow, for a runner that does not look at the run afterwards.
+
+    Raises:
+        OrderflowError: another process runs on the folder, or it cannot be written.
     """
     kind = resolve_feed(settings)
     warm_up(say, live=kind == "polygon")
     if kind == "polygon":
+        root = made(live_folder(settings.data_dir))
+        instance.hold(root)
         # The socket's thread wants the interpreter for microseconds, often: by default it could
         # wait 5 ms for it each time the dataflow is at work.
         sys.setswitchinterval(SWITCH_S)
         lines = LiveLines(settings.heartbeat_seconds)
         listeners = Listeners(lines.blind, lines.restored, lambda text: say(f"{text}\n"))
         live = polygon_feed(settings, listeners, raise_refusal=raise_refusal)
-        return assemble(live_folder(settings.data_dir), live, kind, settings, lines)
+        run = assemble(root, live, kind, settings, lines, listeners.said)
+        for log in run.logs:
+            log.raise_unwritten = raise_refusal
+        return run
     if kind == "sample":
         if settings.data_source == "auto":
             say(SAMPLE_BANNER)
@@ -271,21 +296,6 @@ def elsewhere() -> Outputs:
     """Return outputs for a process that has none."""
     sink = SinkElsewhere()
     return Outputs(sink, sink, sink, sink, sink, sink, SourceElsewhere())
-
-
-def run_live(settings: Settings) -> int:
-    """Run what the settings ask for until it ends or is stopped; return the exit code.
-
-    Raises:
-        FeedRefusedError: the vendor does not let this key in.
-    """
-    run = prepare(settings, raise_refusal=False)
-    say(f"writing to {run.root}\n")
-    recovery = run.root / "recovery" if isinstance(run.feed, PolygonFeed) else None
-    _run(run, recovery)
-    if isinstance(run.feed, PolygonFeed) and run.feed.failure is not None:
-        raise run.feed.failure
-    return 0
 
 
 def paths_of(tapes: Sequence[Path]) -> tuple[str, ...]:
