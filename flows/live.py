@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 
 from flows import instance
 from flows.assembly import Assembly
@@ -45,6 +46,11 @@ def _without_store(settings: Settings, died: Assembly, why: StoreError) -> Assem
         "and alerts need five minutes of prints again; free space and restart when it suits.\n"
     )
     shutil.rmtree(store, ignore_errors=True)
+    asked: list[int] = []  # to stop, while no run is there that could be stopped
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _: asked.append(number))
     run = prepare(settings, raise_refusal=False)
+    if asked:
+        run.feed.stop.set()
     run_through(run, None)
     return run

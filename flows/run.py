@@ -146,7 +146,11 @@ def run_through(run: Assembly, recovery: Path | None) -> int | None:
         cli_main(run.flow, recovery_config=recovery_config(recovery))
         how = "finished"
     except (RuntimeError, OSError) as error:
-        raise (_cause(error) or error) from None
+        cause = _cause(error) or error
+        if not (isinstance(cause, StoreError) and run.feed.stop.is_set()):
+            raise cause from None
+        how = "finished"  # it was on its way out; only the last state is not kept
+        say(f"{recovery}: the last state of the run was not kept ({cause}).\n")
     finally:
         number = restore()
         run.history.finish("stopped" if number is not None and how == "finished" else how)
