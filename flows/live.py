@@ -9,7 +9,8 @@ import signal
 from flows import instance
 from flows.assembly import Assembly
 from flows.feeds.polygon import PolygonFeed
-from flows.run import StoreError, prepare, run_through, say
+from flows.recovery import StoreError
+from flows.run import prepare, run_through, say
 from flows.settings import Settings
 
 
@@ -42,8 +43,9 @@ def _without_store(settings: Settings, died: Assembly, why: StoreError) -> Assem
     """
     store = died.root / "recovery"
     say(
-        f"{store}: the state of the run cannot be kept ({why}): the run begins anew without it, "
-        "and alerts need five minutes of prints again; free space and restart when it suits.\n"
+        f"{store}: the state of the run cannot be kept ({why.reason}): the run begins anew "
+        "without it, and red bursts need five minutes of prints again; free space, and restart "
+        "when it suits.\n"
     )
     shutil.rmtree(store, ignore_errors=True)
     asked: list[int] = []  # to stop, while no run is there that could be stopped

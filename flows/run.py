@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import re
 import signal
 import sys
 import time
@@ -13,7 +12,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bytewax.dataflow import Dataflow
-from bytewax.recovery import RecoveryConfig, init_db_dir
 from bytewax.run import cli_main
 
 from flows import instance
@@ -28,6 +26,7 @@ from flows.feeds.tape_files import expand, open_tapes
 from flows.orderflow import Outputs, build, rules_of
 from flows.places import live_folder
 from flows.progress import shown
+from flows.recovery import StoreError, recovery_config
 from flows.settings import Settings, resolve_feed, resolve_watch
 from flows.summary import Summary
 from flows.warm_up import warm_up
@@ -36,7 +35,6 @@ from sinks.appendfile import LogError
 from sinks.elsewhere import SinkElsewhere, SourceElsewhere
 
 SWITCH_S = 0.0005
-_STORE = re.compile(r'SqliteFailure\(.*?(?:Some\("([^"]*)"\))?\)$|src/recovery\.rs')
 
 SAMPLE_BANNER = """\
 No POLYGON_API_KEY is set, so this is the embedded sample tape: nothing here is the market.
@@ -119,20 +117,6 @@ def tape_feed(
     return TapeFeed(tape, symbols, speed, stated_side=tapes.stated_side)
 
 
-class StoreError(OrderflowError):
-    """The engine died of its recovery store; the text says what the store did not like."""
-
-
-def recovery_config(folder: Path | None) -> RecoveryConfig | None:
-    """Return the recovery store in `folder`, made if there is none."""
-    if folder is None:
-        return None
-    folder.mkdir(parents=True, exist_ok=True)
-    if not any(folder.glob("part-*.sqlite3")):
-        init_db_dir(folder, 1)
-    return RecoveryConfig(str(folder))
-
-
 def run_through(run: Assembly, recovery: Path | None) -> int | None:
     """Run to the end; return the signal that stopped it, if one did.
 
@@ -150,7 +134,7 @@ def run_through(run: Assembly, recovery: Path | None) -> int | None:
         if not (isinstance(cause, StoreError) and run.feed.stop.is_set()):
             raise cause from None
         how = "finished"  # it was on its way out; only the last state is not kept
-        say(f"{recovery}: the last state of the run was not kept ({cause}).\n")
+        say(f"{recovery}: the last state of the run was not kept ({cause.reason}).\n")
     finally:
         number = restore()
         run.history.finish("stopped" if number is not None and how == "finished" else how)
@@ -168,8 +152,8 @@ def _cause(error: BaseException) -> OrderflowError | None:
             return seen
         if isinstance(seen, StateVersionError | LogError):
             return OrderflowError(str(seen))
-        if isinstance(seen, RuntimeError) and (refusal := _STORE.search(str(seen))):
-            return StoreError(refusal[1] or refusal[0])
+        if isinstance(seen, RuntimeError) and (of_store := StoreError.of(seen)):
+            return of_store
         seen = seen.__cause__ or seen.__context__
     return None
 

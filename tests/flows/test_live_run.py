@@ -207,6 +207,30 @@ def test_a_full_disk_stops_no_alert(tape: Path, tmp_path: Path) -> None:
     assert "stack backtrace" not in said
 
 
+def test_a_start_on_a_full_disk_waits_for_room(tape: Path, tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", "size=12m") as disk, MockPolygon([tape], rate=300) as mock:
+        ballast, root = fill(disk), disk / "live"
+        with running(tmp_path, environment(mock, disk)) as run:
+            run.until(lambda: "alerts.jsonl: No space left" in run.said)
+            ballast.unlink()
+            run.until(lambda: len(alerts(root / "alerts.jsonl")) > 10)
+            assert run.stopped(signal.SIGTERM)[0] == 0
+        found = alerts(root / "alerts.jsonl")
+        assert [alert["seq"] for alert in found] == list(range(1, len(found) + 1))
+        assert rows(root / "alerts.duckdb", "select count(*) from alerts") == [(len(found),)]
+
+
+def test_a_recovery_store_that_is_none_stops_no_run(mock: MockPolygon, tmp_path: Path) -> None:
+    root = tmp_path / "data" / "live"
+    (root / "recovery").mkdir(parents=True)
+    (root / "recovery" / "part-0.sqlite3").write_bytes(b"garbage" * 1000)
+    with running(tmp_path, environment(mock, tmp_path / "data")) as run:
+        run.until(lambda: len(alerts(root / "alerts.jsonl")) > 5)
+        assert run.stopped(signal.SIGTERM) == (0, "")
+        assert "the state of the run cannot be kept (file is not a database)" in run.said
+    assert not (root / "recovery").exists()  # so that the next start has one again
+
+
 def waiting(port: int) -> int:
     """Ask a run how many alerts wait for the disk; -1 while nobody answers."""
     try:
