@@ -180,6 +180,25 @@ def test_a_write_cut_at_any_byte_is_healed(tmp_path: Path) -> None:
     assert (done.stdout, done.stderr) == ("cut\n", "")
 
 
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS])
+def test_every_way_a_disk_refuses_is_waited_for(
+    code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Read-only is what a disk becomes after errors of its own."""
+
+    def refuse(fd: int, data: bytes) -> int:
+        raise OSError(code, os.strerror(code))
+
+    path = tmp_path / "alerts.jsonl"
+    log = open_log(path, retry_s=60, warn=lambda _: None)
+    monkeypatch.setattr(os, "write", refuse)
+    log.write(["a"])
+    assert log.pending() == ("a",)
+    monkeypatch.undo()
+    log.close()
+    assert numbered(path) == [(1, "a")]
+
+
 def test_a_refused_sync_is_said_once_and_writes_nothing_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
