@@ -6,20 +6,24 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
 from bytewax.dataflow import Dataflow
 
+from flows import __version__
 from flows.errors import OrderflowError
 from flows.feeds.capture import CaptureFeed
 from flows.feeds.feed_state import FeedState, Outage
 from flows.feeds.polygon import PolygonFeed
+from flows.feeds.recorder import RecordedFeed, Recorder
 from flows.feeds.tape import TapeFeed
+from flows.health import Limits, free_bytes
 from flows.history import COVERED, PRINTS, REJECTS, History, Totals, new_run
+from flows.latency import Latencies
 from flows.lines import (
     RunLine,
     alert_line,
@@ -29,16 +33,19 @@ from flows.lines import (
     reject_line,
 )
 from flows.orderflow import Outputs, build, rules_of
-from flows.places import ALERTS
+from flows.places import ALERTS, STATUS, tape_folder
 from flows.settings import Settings
 from operators.records import Alert, Coverage, Ledger, Reject
+from sinks.appendfile import LogError
+from sinks.appendlog import ToLine, warn_stderr
+from sinks.duckdb_table import HistoryKeeper
 from sinks.iso import iso_utc
 from sinks.jsonl import JsonlSink
-from sinks.status import StatusSink
+from sinks.status import StatusSink, copied
 from sinks.status import Totals as Counts
 
-STATUS = "status.json"
 LIVE_HISTORY_S, REPLAY_HISTORY_S = 1.0, 5.0
+PATIENCE_S = 3.0  # with a disk that refuses the last alerts of a run
 Feed = PolygonFeed | TapeFeed | CaptureFeed
 FEED_NAMES = {"polygon": "live", "tape": "replay", "sample": "sample"}
 
@@ -56,11 +63,25 @@ class Assembly:
     flow: Dataflow
     history: History
     status: StatusSink
+    logs: _Logs
+    recorder: Recorder | None
+    served: Callable[[], None]  # ends it
 
     @property
     def counts(self) -> Counts:
         """What passed so far."""
         return self.status.totals
+
+    @property
+    def unwritten(self) -> LogError | None:
+        """Why a log could not be completed, None if all were."""
+        return next((log.unwritten for log in self.logs if log.unwritten is not None), None)
+
+    def close(self) -> None:
+        """Stop what goes on beside the dataflow."""
+        if self.recorder is not None:
+            self.recorder.close()
+        self.served()
 
     def stop_on_signals(self) -> Callable[[], int | None]:
         """End cleanly on SIGTERM and SIGINT.
@@ -146,8 +167,29 @@ def totals(counts: Counts) -> Totals:
     )
 
 
+def made(root: Path) -> Path:
+    """Return the folder, made if missing.
+
+    Raises:
+        OrderflowError: it cannot be made.
+    """
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OrderflowError(
+            f"{root} cannot be made ({error.strerror}): set ORDER_FLOW_DATA_DIR to a folder that "
+            "can be written."
+        ) from None
+    return root
+
+
 def assemble(
-    root: Path, feed: Feed, kind: str, settings: Settings, live: LiveLines | None
+    root: Path,
+    feed: Feed,
+    kind: str,
+    settings: Settings,
+    live: LiveLines | None,
+    said: Callable[[str], object] = warn_stderr,
 ) -> Assembly:
     """Put a run together that writes below `root`.
 
@@ -157,17 +199,12 @@ def assemble(
         kind: `polygon`, `tape` or `sample`.
         settings: Checked settings.
         live: Writer of heartbeats, for the live feed.
+        said: Gets sentences for the user while the run goes on.
 
     Raises:
-        OrderflowError: the folder cannot be written.
+        OrderflowError: the folder cannot be written, or the port of the metrics is taken.
     """
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OrderflowError(
-            f"{root} cannot be made ({error.strerror}): set ORDER_FLOW_DATA_DIR to a folder that "
-            "can be written."
-        ) from None
+    made(root)
     tapes = () if isinstance(feed, PolygonFeed) else feed.tape.paths
     run = new_run(FEED_NAMES[kind], settings.public(), tapes)
     status = StatusSink(root / STATUS)
@@ -175,7 +212,37 @@ def assemble(
     # Nobody waits for a replay's history before its end, and each look opens the file.
     period_s = LIVE_HISTORY_S if is_live else REPLAY_HISTORY_S
     history = History(root, run, lambda: totals(status.totals), period_s=period_s)
-    keeper = history.keeper
+    latencies = Latencies()
+    logs = _logs(root, history.keeper, is_live, latencies)
+    state = feed.state if isinstance(feed, PolygonFeed) else None
+    recorder = Recorder(tape_folder(root), said) if is_live and settings.record else None
+    status.describe = _describer(run, history, state, logs.alerts, recorder)
+    if live is not None and state is not None:
+        live.begin(logs.alerts, state, lambda: status.totals)
+    outputs = Outputs(
+        logs.alerts, history.sink(), logs.rejects, logs.coverage, logs.eligibility, status
+    )
+    source = feed if recorder is None else RecordedFeed(feed, recorder)
+    flow = build(source, rules_of(settings, FEED_NAMES[kind]), outputs)
+    served = _nothing
+    if is_live and settings.metrics_port:
+        served = _serve(settings, latencies, lambda: status.describe(copied(status.totals)))
+    return Assembly(root, feed, flow, history, status, logs, recorder, served)
+
+
+class _Logs(NamedTuple):
+    alerts: JsonlSink[Alert]
+    rejects: JsonlSink[Reject]
+    coverage: JsonlSink[Coverage]
+    eligibility: JsonlSink[Ledger]
+
+
+def _logs(root: Path, keeper: HistoryKeeper, is_live: bool, latencies: Latencies) -> _Logs:
+    def beside(name: str, to_line: ToLine[Any]) -> JsonlSink[Any]:
+        return JsonlSink(
+            root / name, to_line, sync_each_batch=False, follower=keeper, close_timeout_s=0.5
+        )
+
     alerts: JsonlSink[Alert] = JsonlSink(
         root / ALERTS,
         alert_line,
@@ -183,30 +250,39 @@ def assemble(
         rotate=is_live,
         sync_each_batch=is_live,
         follower=keeper,
+        close_timeout_s=PATIENCE_S,
+        written=latencies.note,
     )
-    rejects: JsonlSink[Reject] = JsonlSink(
-        root / REJECTS, reject_line, sync_each_batch=False, follower=keeper
+    return _Logs(
+        alerts,
+        beside(REJECTS, reject_line),
+        beside(COVERED, coverage_line),
+        beside(PRINTS, eligibility_line),
     )
-    coverage: JsonlSink[Coverage] = JsonlSink(
-        root / COVERED, coverage_line, sync_each_batch=False, follower=keeper
-    )
-    state = feed.state if isinstance(feed, PolygonFeed) else None
-    status.describe = _describer(run, history, state)
-    if live is not None and state is not None:
-        live.begin(alerts, state, lambda: status.totals)
-    eligibility: JsonlSink[Ledger] = JsonlSink(
-        root / PRINTS, eligibility_line, sync_each_batch=False, follower=keeper
-    )
-    outputs = Outputs(alerts, history.sink(), rejects, coverage, eligibility, status)
-    flow = build(feed, rules_of(settings, FEED_NAMES[kind]), outputs)
-    return Assembly(root, feed, flow, history, status)
+
+
+def _nothing() -> None:
+    return None
+
+
+def _serve(
+    settings: Settings, latencies: Latencies, describe: Callable[[], Mapping[str, Any]]
+) -> Callable[[], None]:
+    from flows.metrics import serve  # costs a tenth of a second, and is off by default
+
+    return serve(settings.metrics_port, describe, latencies, Limits.of(settings))
 
 
 def _describer(
-    run: RunLine, history: History, state: FeedState | None
+    run: RunLine,
+    history: History,
+    state: FeedState | None,
+    alerts: JsonlSink[Alert],
+    recorder: Recorder | None,
 ) -> Callable[[Counts], dict[str, Any]]:
     def describe(counts: Counts) -> dict[str, Any]:
         latest = counts.get("latest", {}).get("event_ns")
+        alerted = counts.get("latest", {}).get("alert_ns")
         return {
             "run_id": run.run_id,
             "pid": os.getpid(),
@@ -221,10 +297,17 @@ def _describer(
             "alerts": counts.get("alerts", {}),
             "verdicts": counts.get("verdicts", {}),
             "rejects": counts.get("rejects", {}),
+            "gaps": counts.get("gaps", {}),
+            "refills": counts.get("refills", {}),
+            "last_alert_utc": iso_utc(alerted) if alerted else None,
+            "alerts_waiting": len(alerts.log.pending()) if alerts.log is not None else 0,
             "suspended": [],
             "history_behind": history.state.behind,
             "history_held_by": history.state.held_by,
-            "versions": run.versions,
+            "history_trouble": history.state.trouble,
+            "recording": asdict(recorder.state) if recorder is not None else None,
+            "disk_free_bytes": free_bytes(alerts.path.parent),
+            "versions": {"orderflow": __version__, **run.versions},
         }
 
     return describe

@@ -1,6 +1,7 @@
 """The `orderflow` command: data on stdout, the rest on stderr.
 
-Exit codes: 0 done, 1 failed, 2 wrong usage or setting, 3 refused by the feed, 130 interrupted.
+Exit codes: 0 done, 1 failed, 2 wrong usage or setting, 3 refused by the feed or found
+unhealthy, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ import click
 from flows import __version__
 from flows.commands.config import config
 from flows.commands.demo import demo
+from flows.commands.doctor import doctor
 from flows.commands.mock_feed import mock_feed
 from flows.commands.query import query
 from flows.commands.rebuild_history import rebuild_history
+from flows.commands.record import record
 from flows.commands.replay import replay_command
 from flows.commands.run import run
 from flows.commands.tail import tail
@@ -57,7 +60,18 @@ def cli(debug: bool) -> None:
         sys.excepthook = sys.__excepthook__
 
 
-for _command in (demo, run, replay_command, tail, query, config, mock_feed, rebuild_history):
+for _command in (
+    demo,
+    run,
+    doctor,
+    tail,
+    query,
+    replay_command,
+    record,
+    config,
+    mock_feed,
+    rebuild_history,
+):
     cli.add_command(_command)
 
 

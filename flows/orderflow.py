@@ -29,7 +29,7 @@ from operators.firings import fired
 from operators.large_orders import ParentRules, large_orders
 from operators.ledger import ledger
 from operators.nbbo import Prints, nbbo
-from operators.records import Alert
+from operators.records import Alert, Coverage
 from operators.red_burst import BurstRules, red_burst
 from operators.rolling_volume import rolling_volume
 from operators.sessions import Sessions, parse_sessions
@@ -141,20 +141,25 @@ def build(feed: Source[Any], rules: Rules, outputs: Outputs) -> Dataflow:
     op.output("rejects", seen.rejects, outputs.rejects)
     op.output("coverage", seen.coverage, outputs.coverage)
     op.output("prints", ledger("ledger", judged), outputs.eligibility)
-    counts = op.merge("counts", opening, tally("tally", seen.ticks, judged, said))
+    counts = op.merge("counts", opening, tally("tally", seen.ticks, seen.coverage, judged, said))
     op.output("status", counts, outputs.status)
     return graph
 
 
 @operator
 def tally(
-    step_id: str, ticks: Stream[Ticks], judged: KeyedStream[Prints], said: KeyedStream[Alert]
+    step_id: str,
+    ticks: Stream[Ticks],
+    coverage: KeyedStream[Coverage],
+    judged: KeyedStream[Prints],
+    said: KeyedStream[Alert],
 ) -> KeyedStream[Counts]:
-    """Count what passes: ticks, rejects, verdicts and alerts.
+    """Count what passes: ticks, rejects, gaps, verdicts and alerts.
 
     Args:
         step_id: Name of the step.
         ticks: Chunks as decoded.
+        coverage: What was not seen.
         judged: Prints with verdicts.
         said: Alerts.
 
@@ -164,6 +169,7 @@ def tally(
     return op.merge(
         "merge",
         op.map("ticks", ticks, _count_ticks),
+        op.map("gaps", coverage, _count_gap),
         op.map("verdicts", judged, _count_verdicts),
         op.map("alerts", said, _count_alert),
     )
@@ -184,6 +190,11 @@ def _count_ticks(chunk: Ticks) -> tuple[str, Counts]:
     return "", counts
 
 
+def _count_gap(keyed: tuple[str, Coverage]) -> tuple[str, Counts]:
+    gap = keyed[1]
+    return "", {"refills" if gap.refilled else "gaps": {gap.cause: 1}}
+
+
 def _count_verdicts(keyed: tuple[str, Prints]) -> tuple[str, Counts]:
     counts = np.bincount(keyed[1].verdict, minlength=len(VERDICTS))
     return "", {"verdicts": {name: int(n) for name, n in zip(VERDICTS, counts, strict=False) if n}}
@@ -195,6 +206,7 @@ def _count_alert(keyed: tuple[str, Alert]) -> tuple[str, Counts]:
         "alerts": {alert.alert_type: 1},
         "severities": {alert.severity: 1},
         "symbols": {alert.symbol: 1},
+        "latest": {"alert_ns": alert.ts_ns},
     }
 
 

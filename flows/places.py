@@ -9,6 +9,7 @@ from flows.errors import OrderflowError
 
 ALERTS = "alerts.jsonl"
 HISTORY = "alerts.duckdb"
+STATUS = "status.json"
 
 
 def cache_folder() -> Path:
@@ -19,6 +20,11 @@ def cache_folder() -> Path:
 def live_folder(data_dir: Path) -> Path:
     """Return the folder of the live feed."""
     return data_dir / "live"
+
+
+def tape_folder(root: Path) -> Path:
+    """Return the folder of the raw captures of a live folder."""
+    return root / "tapes"
 
 
 def newest(data_dir: Path, name: str) -> Path:

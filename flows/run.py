@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bytewax.dataflow import Dataflow
-from bytewax.recovery import RecoveryConfig, init_db_dir
 from bytewax.run import cli_main
 
-from flows.assembly import FEED_NAMES, Assembly, LiveLines, assemble
+from flows import instance
+from flows.assembly import FEED_NAMES, Assembly, LiveLines, assemble, made
 from flows.errors import OrderflowError
 from flows.feeds import sample
 from flows.feeds.capture import CaptureFeed
@@ -26,6 +26,7 @@ from flows.feeds.tape_files import expand, open_tapes
 from flows.orderflow import Outputs, build, rules_of
 from flows.places import live_folder
 from flows.progress import shown
+from flows.recovery import StoreError, recovery_config
 from flows.settings import Settings, resolve_feed, resolve_watch
 from flows.summary import Summary
 from flows.warm_up import warm_up
@@ -116,28 +117,30 @@ def tape_feed(
     return TapeFeed(tape, symbols, speed, stated_side=tapes.stated_side)
 
 
-def recovery_config(folder: Path | None) -> RecoveryConfig | None:
-    """Return the recovery store in `folder`, made if there is none."""
-    if folder is None:
-        return None
-    folder.mkdir(parents=True, exist_ok=True)
-    if not any(folder.glob("part-*.sqlite3")):
-        init_db_dir(folder, 1)
-    return RecoveryConfig(str(folder))
+def run_through(run: Assembly, recovery: Path | None) -> int | None:
+    """Run to the end; return the signal that stopped it, if one did.
 
-
-def _run(run: Assembly, recovery: Path | None) -> int | None:
-    """Run to the end; return the signal that stopped it, if one did."""
+    Raises:
+        StoreError: the recovery store failed.
+        OrderflowError: lines could not be written, or a part of the run stopped it.
+    """
     restore = run.stop_on_signals()
     how = "failed"
     try:
         cli_main(run.flow, recovery_config=recovery_config(recovery))
         how = "finished"
-    except RuntimeError as error:
-        raise (_cause(error) or error) from None
+    except (RuntimeError, OSError) as error:
+        cause = _cause(error) or error
+        if not (isinstance(cause, StoreError) and run.feed.stop.is_set()):
+            raise cause from None
+        how = "finished"  # it was on its way out; only the last state is not kept
+        say(f"{recovery}: the last state of the run was not kept ({cause.reason}).\n")
     finally:
         number = restore()
         run.history.finish("stopped" if number is not None and how == "finished" else how)
+        run.close()
+    if run.unwritten is not None:
+        raise OrderflowError(str(run.unwritten))
     return number
 
 
@@ -149,6 +152,8 @@ def _cause(error: BaseException) -> OrderflowError | None:
             return seen
         if isinstance(seen, StateVersionError | LogError):
             return OrderflowError(str(seen))
+        if isinstance(seen, RuntimeError) and (of_store := StoreError.of(seen)):
+            return of_store
         seen = seen.__cause__ or seen.__context__
     return None
 
@@ -184,7 +189,7 @@ def replay(
     run = assemble(root, feed, kind, settings, None)
     started = time.perf_counter()
     with shown(feed.progress, progress):
-        number = _run(run, recovery)
+        number = run_through(run, recovery)
     seconds = time.perf_counter() - started
     if number == signal.SIGINT:
         raise StoppedError(f"stopped; what was found so far is in {root}")
@@ -221,19 +226,27 @@ def prepare(settings: Settings, raise_refusal: bool = True) -> Assembly:
 
     Args:
         settings: Checked settings.
-        raise_refusal: A refused login raises inside the dataflow, for a runner that does not
-            look at the feed afterwards.
+        raise_refusal: A refused login, or a disk that refuses lines to the end, raises inside
+            the dataflow, for a runner that does not look at the run afterwards.
+
+    Raises:
+        OrderflowError: another process runs on the folder, or it cannot be written.
     """
     kind = resolve_feed(settings)
     warm_up(say, live=kind == "polygon")
     if kind == "polygon":
+        root = made(live_folder(settings.data_dir))
+        instance.hold(root)
         # The socket's thread wants the interpreter for microseconds, often: by default it could
         # wait 5 ms for it each time the dataflow is at work.
         sys.setswitchinterval(SWITCH_S)
         lines = LiveLines(settings.heartbeat_seconds)
         listeners = Listeners(lines.blind, lines.restored, lambda text: say(f"{text}\n"))
         live = polygon_feed(settings, listeners, raise_refusal=raise_refusal)
-        return assemble(live_folder(settings.data_dir), live, kind, settings, lines)
+        run = assemble(root, live, kind, settings, lines, listeners.said)
+        for log in run.logs:
+            log.raise_unwritten = raise_refusal
+        return run
     if kind == "sample":
         if settings.data_source == "auto":
             say(SAMPLE_BANNER)
@@ -271,21 +284,6 @@ def elsewhere() -> Outputs:
     """Return outputs for a process that has none."""
     sink = SinkElsewhere()
     return Outputs(sink, sink, sink, sink, sink, sink, SourceElsewhere())
-
-
-def run_live(settings: Settings) -> int:
-    """Run what the settings ask for until it ends or is stopped; return the exit code.
-
-    Raises:
-        FeedRefusedError: the vendor does not let this key in.
-    """
-    run = prepare(settings, raise_refusal=False)
-    say(f"writing to {run.root}\n")
-    recovery = run.root / "recovery" if isinstance(run.feed, PolygonFeed) else None
-    _run(run, recovery)
-    if isinstance(run.feed, PolygonFeed) and run.feed.failure is not None:
-        raise run.feed.failure
-    return 0
 
 
 def paths_of(tapes: Sequence[Path]) -> tuple[str, ...]:

@@ -132,6 +132,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     heartbeat_seconds: Annotated[
         float, Rule("Pause between heartbeat lines while live; 0: none", "seconds", 0)
     ] = 15.0
+    metrics_port: Annotated[
+        int, Rule("Port of /metrics and /healthz on 127.0.0.1; 0: none", "", 0, 65_535)
+    ] = 0
+    record: Annotated[bool, Rule("Record the raw feed of `run`, too, to live/tapes")] = False
     freshness: Annotated[
         bool, Rule("Judge the age of live ticks; off for a mock that plays an old tape")
     ] = True

@@ -52,6 +52,15 @@ def fingerprint() -> str:
     return digest.hexdigest()
 
 
+def _place(folder: Path, parallel: bool) -> Path:
+    return folder / f"{fingerprint()}-{'parallel' if parallel else 'live'}"
+
+
+def is_compiled(folder: Path, parallel: bool = True) -> bool:
+    """Return whether `folder` holds machine code of this version; see `use_cache`."""
+    return bool(_config.DISABLE_JIT) or any(_place(folder, parallel).rglob("*.nbi"))
+
+
 def use_cache(folder: Path, parallel: bool = True) -> bool:
     """Keep machine code below `folder`, and return whether any is there for this version.
 
@@ -68,7 +77,7 @@ def use_cache(folder: Path, parallel: bool = True) -> bool:
             compiled.targetoptions["nogil"] = parallel
     if _config.DISABLE_JIT:
         return True
-    here = folder / f"{fingerprint()}-{'parallel' if parallel else 'live'}"
+    here = _place(folder, parallel)
     try:
         here.mkdir(parents=True, exist_ok=True)
     except OSError:

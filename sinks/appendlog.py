@@ -42,7 +42,7 @@ ToLine = Callable[[X, int, int], bytes]
 EventLine = Callable[[int], bytes]
 
 WRITE_BYTES = 64 << 10  # a larger write can be torn by a kill (measured), this size was not
-REFUSALS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG})
+REFUSALS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.EROFS})
 NEW_YORK = ZoneInfo("America/New_York")
 
 
@@ -85,6 +85,7 @@ class AppendLog(Generic[X]):
         max_pending: records kept while the disk refuses them.
         retry_s: pause between tries while it does.
         warn: takes the sentences for people.
+        written: told each record that stands in the file now, and its emission time.
 
     Raises:
         LogError: another process writes this log.
@@ -105,21 +106,24 @@ class AppendLog(Generic[X]):
         max_pending: int = 10_000,
         retry_s: float = 1.0,
         warn: Callable[[str], None] = warn_stderr,
+        written: Callable[[X, int], None] | None = None,
     ) -> None:
         self.path, self.counters = path, Counters()
         self._to_line, self._id_of = to_line, id_of
         self._rotate, self._zone = rotate, zone
         self._sync_each_batch, self._clock = sync_each_batch, clock
         self._max_pending, self._retry_s, self._warn = max_pending, retry_s, warn
+        self._written = written
         self._queue: deque[_Record[X] | EventLine] = deque()
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._retrier: threading.Thread | None = None
         self._refused: OSError | None = None
-        self._supersede()
+        left = self._supersede()
         self._file = AppendFile(path)
         self._continue_from(read_past(path, id_key if id_of else None))
         with self._lock:
+            self._queue += (x for x in left if not isinstance(x, _Record) or self._is_new(x.value))
             self._drain()
 
     def write(self, records: Iterable[X]) -> None:
@@ -197,15 +201,19 @@ class AppendLog(Generic[X]):
                 "same recovery"
             )
 
-    def _supersede(self) -> None:
-        """Let go of what a run that died in this process left open on the same file."""
+    def _supersede(self) -> deque[_Record[X] | EventLine]:
+        """Take over from a run that died in this process: its file, and what it could not write."""
         key = self.path.absolute()
+        left: deque[_Record[X] | EventLine] = deque()
         earlier = _open_logs.pop(key, None)
         if earlier is not None:
             with earlier._lock:
                 earlier._closed.set()
                 earlier._file.close()
+                left = earlier._queue
+                earlier._queue = deque()
         _open_logs[key] = self
+        return left
 
     def _continue_from(self, past: Past) -> None:
         self._ids, self._older_ids = past.ids, past.older_ids
@@ -271,9 +279,13 @@ class AppendLog(Generic[X]):
                 lines.pop()
                 break
         for _ in range(self._file.append(lines)):
-            self.counters.seq += isinstance(self._queue.popleft(), _Record)
+            item = self._queue.popleft()
             self.counters.lines += 1
             self.counters.last_emitted_ns = emitted_ns
+            if isinstance(item, _Record):
+                self.counters.seq += 1
+                if self._written is not None:
+                    self._written(item.value, emitted_ns)
 
     def _encode(self, item: _Record[X] | EventLine, seq: int, emitted_ns: int) -> bytes:
         if isinstance(item, _Record):

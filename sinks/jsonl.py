@@ -45,6 +45,13 @@ class JsonlSink(FixedPartitionedSink[X | None, tuple[X, ...] | None], Generic[X]
         clock: emission wall clock, ns since epoch.
         follower: told when writing begins and ends, so that it can read to the last line.
         close_timeout_s: how long `close` tries while the disk refuses.
+        written: told each record that stands in the file now, and its emission time.
+        raise_unwritten: what the disk has refused to the end raises inside the dataflow; else
+            the runner looks at `unwritten`. An engine that is dying itself
+            aborts the process when an output raises, and all lines in memory are lost.
+
+    Attributes:
+        unwritten: why the log could not be completed, None if it was.
     """
 
     def __init__(
@@ -59,11 +66,16 @@ class JsonlSink(FixedPartitionedSink[X | None, tuple[X, ...] | None], Generic[X]
         clock: Callable[[], int] = time.time_ns,
         follower: Follower | None = None,
         close_timeout_s: float = 10.0,
+        written: Callable[[X, int], None] | None = None,
+        raise_unwritten: bool = True,
     ) -> None:
         self.path = path
+        self.unwritten: LogError | None = None
+        self.raise_unwritten = raise_unwritten
+        self.follower, self.close_timeout_s = follower, close_timeout_s
         self._to_line, self._id_of, self._id_key = to_line, id_of, id_key
         self._rotate, self._sync_each_batch, self._clock = rotate, sync_each_batch, clock
-        self._follower, self._close_timeout_s = follower, close_timeout_s
+        self._written = written
         self._log: AppendLog[X] | None = None
 
     @property
@@ -99,17 +111,18 @@ class JsonlSink(FixedPartitionedSink[X | None, tuple[X, ...] | None], Generic[X]
             rotate=self._rotate,
             sync_each_batch=self._sync_each_batch,
             clock=self._clock,
+            written=self._written,
         )
         log.write(resume_state or ())
         self._log = log
-        return _Partition(log, self._follower, self._close_timeout_s)
+        return _Partition(log, self)
 
 
 class _Partition(StatefulSinkPartition[X | None, tuple[X, ...] | None], Generic[X]):
-    def __init__(self, log: AppendLog[X], follower: Follower | None, timeout_s: float) -> None:
-        self._log, self._follower, self._timeout_s = log, follower, timeout_s
-        if follower is not None:
-            follower.enter()
+    def __init__(self, log: AppendLog[X], sink: JsonlSink[X]) -> None:
+        self._log, self._sink = log, sink
+        if sink.follower is not None:
+            sink.follower.enter()
 
     def write_batch(self, values: list[X | None]) -> None:
         self._log.write(value for value in values if value is not None)
@@ -119,8 +132,13 @@ class _Partition(StatefulSinkPartition[X | None, tuple[X, ...] | None], Generic[
         return self._log.pending() or None
 
     def close(self) -> None:
+        sink = self._sink
         try:
-            self._log.close(self._timeout_s)
+            self._log.close(sink.close_timeout_s)
+        except LogError as error:
+            sink.unwritten = error
+            if sink.raise_unwritten:
+                raise
         finally:
-            if self._follower is not None:
-                self._follower.leave()
+            if sink.follower is not None:
+                sink.follower.leave()

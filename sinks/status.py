@@ -78,10 +78,9 @@ class _Partition(StatefulSinkPartition[Mapping[str, Mapping[str, int]] | None, T
         path = self._sink.path
         if path is None:
             return
-        # A dict may grow while it is copied here; the next second has it right.
-        with contextlib.suppress(OSError, RuntimeError):
+        with contextlib.suppress(OSError):
             text = orjson.dumps(
-                dict(self._sink.describe(_copy(self._sink.totals))),
+                dict(self._sink.describe(copied(self._sink.totals))),
                 option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS,
             )
             beside = path.with_name(f".{path.name}.tmp")
@@ -89,7 +88,7 @@ class _Partition(StatefulSinkPartition[Mapping[str, Mapping[str, int]] | None, T
             beside.replace(path)
 
     def snapshot(self) -> Totals:
-        return _copy(self._sink.totals)
+        return copied(self._sink.totals)
 
     def close(self) -> None:
         self._stop.set()
@@ -98,5 +97,8 @@ class _Partition(StatefulSinkPartition[Mapping[str, Mapping[str, int]] | None, T
             self._write()
 
 
-def _copy(totals: Totals) -> Totals:
-    return {group: dict(counts) for group, counts in totals.items()}
+def copied(totals: Totals) -> Totals:
+    """Return a copy of totals that another thread may be adding to."""
+    while True:
+        with contextlib.suppress(RuntimeError):  # a dict grew while it was copied
+            return {group: dict(counts) for group, counts in totals.items()}

@@ -13,7 +13,7 @@ def run() -> int:
     `python -m bytewax.run flows.orderflow`, and with a recovery store. Ends on SIGTERM and
     Ctrl-C with every alert written.
     """
-    from flows.run import run_live
+    from flows.live import run_live
     from flows.settings import from_process
 
     return run_live(from_process())

@@ -1,33 +1,23 @@
-"""Raw captures as a feed: the frames of a live day, decoded again as they were that day.
-
-A capture is lines of `{"r": receipt time ns, "f": the frame as received}`, among them the gaps
-and refills of the day (`capture_lines`), plain or compressed with gzip or zstd.
-"""
+"""Raw captures as a feed: the frames of a live day, decoded again as they were that day."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-import duckdb
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
-from flows.feeds.capture_lines import Captured, captured
+from flows.feeds.capture_files import read_capture
+from flows.feeds.capture_lines import CaptureLine, Item, item_of
 from flows.feeds.tape import Progress
-from flows.feeds.tape_files import TapeError, TapeSet, connect, quoted, reason
-from operators.records import Coverage
+from flows.feeds.tape_files import TapeError, TapeSet
 from operators.state import StateVersionError
-from operators.ticks import Frames, Refill
-
-Item = Frames | Refill | Coverage
+from operators.ticks import Frames
 
 BATCH = 1024
-LONGEST_LINE = 64 << 20
 VERSION = 1
-_COLUMNS = "{'r': 'BIGINT', 'f': 'VARCHAR', 'refill': 'JSON', 'gap': 'JSON'}"
 
 
 class CaptureState(NamedTuple):
@@ -35,71 +25,41 @@ class CaptureState(NamedTuple):
 
     version: int
     fingerprint: str
-    frames_out: int
-
-
-def read_capture(path: str) -> Iterator[Captured]:
-    """Yield what each line holds.
-
-    Raises:
-        TapeError: the file is no capture, or is damaged.
-    """
-    source = (
-        f"read_json({quoted(path)}, format = 'newline_delimited', columns = {_COLUMNS},"
-        f" maximum_object_size = {LONGEST_LINE})"
-    )
-    try:
-        with connect("1GB") as db:
-            rows = db.execute(f"SELECT r, f, refill, gap FROM {source}")
-            while part := rows.fetchmany(BATCH):
-                for line in part:
-                    yield captured(*line)
-    except ValueError:
-        raise TapeError(f'{path} is no capture: a line is not {{"r": ns, "f": …}}') from None
-    except duckdb.Error as error:
-        raise TapeError(f"{path} cannot be read: {reason(error)}") from None
+    lines_out: int
 
 
 class _CapturePartition(StatefulSourcePartition[Item, CaptureState]):
-    def __init__(self, feed: CaptureFeed, frames_out: int) -> None:
+    def __init__(self, feed: CaptureFeed, lines_out: int) -> None:
         self._feed = feed
         self._lines = (line for path in feed.tape.captures for line in read_capture(path))
         self._out = 0
-        while self._out < frames_out and next(self._lines, None) is not None:
+        while self._out < lines_out and next(self._lines, None) is not None:
             self._out += 1
-        self._next: Captured | None = None
+        self._next: CaptureLine | None = None
         self._pace: tuple[float, int] | None = None
         self._awake: datetime | None = None
 
     def next_batch(self) -> list[Item]:
-        received: list[int] = []
-        frames: list[bytes] = []
-        while len(frames) < self._feed.batch and not self._feed.stop.is_set():
+        items: list[Item] = []
+        taken = 0
+        while taken < self._feed.batch and not self._feed.stop.is_set():
             line = self._next or next(self._lines, None)
             if line is None:
                 break
             self._next = line
-            if not self._due(line.received_ns):
-                return self._batch(received, frames)
-            if not isinstance(line.held, bytes):
-                return self._batch(received, frames) if frames else [self._item(line.held)]
+            if not self._due(line.r):
+                return self._handed_out(items, taken)
             self._next = None
-            received.append(line.received_ns)
-            frames.append(line.held)
-        if not frames:
+            taken += 1
+            _append(items, line)
+        if not taken:
             raise StopIteration
-        return self._batch(received, frames)
+        return self._handed_out(items, taken)
 
-    def _item(self, item: Refill | Coverage) -> Item:
-        """Take the item that comes next."""
-        self._next = None
-        self._out += 1
-        return item
-
-    def _batch(self, received: list[int], frames: list[bytes]) -> list[Item]:
-        self._out += len(frames)
-        self._feed.progress.ticks += len(frames)
-        return [Frames(received, frames, live=False)] if frames else []
+    def _handed_out(self, items: list[Item], taken: int) -> list[Item]:
+        self._out += taken
+        self._feed.progress.ticks += taken
+        return items
 
     def _due(self, received_ns: int) -> bool:
         """Return whether a frame is due at the feed's speed; if not, note when to look again."""
@@ -121,13 +81,26 @@ class _CapturePartition(StatefulSourcePartition[Item, CaptureState]):
         return CaptureState(VERSION, self._feed.tape.fingerprint, self._out)
 
 
+def _append(items: list[Item], line: CaptureLine) -> None:
+    item = item_of(line)
+    if not isinstance(item, bytes):
+        items.append(item)
+        return
+    last = items[-1] if items else None
+    if not isinstance(last, Frames):
+        last = Frames([], [], live=False)
+        items.append(last)
+    last.received_ns.append(line.r)
+    last.frames.append(item)
+
+
 class CaptureFeed(FixedPartitionedSource[Item, CaptureState]):
-    """Replay raw captures, file after file.
+    """Replay raw captures, file after file, the gaps and refills of that day included.
 
     Args:
         tape: The captures.
         speed: Multiple of the time they took, or None: as fast as the flow takes them.
-        batch: Most frames an item.
+        batch: Most lines a batch.
 
     Raises:
         TapeError: in the run, a file cannot be read.
@@ -156,4 +129,4 @@ class CaptureFeed(FixedPartitionedSource[Item, CaptureState]):
             raise TapeError(
                 "the recovery store belongs to another tape: name the same files, or a new folder"
             )
-        return _CapturePartition(self, resume_state.frames_out)
+        return _CapturePartition(self, resume_state.lines_out)

@@ -18,12 +18,13 @@ from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
 from flows.errors import FeedRefusedError
 from flows.feeds.backoff import Timing
+from flows.feeds.capture_lines import Item
 from flows.feeds.clock_skew import ClockSkew
 from flows.feeds.feed_state import FeedState, Listeners
 from flows.feeds.frame_queue import MAX_BYTES, FrameQueue
 from flows.feeds.holes import RefillLimits
 from flows.feeds.positions import PositionsFile
-from flows.feeds.refill import VERSION, FeedPosition, Item, Refiller
+from flows.feeds.refill import VERSION, FeedPosition, Refiller
 from flows.feeds.rest import Rest
 from flows.feeds.session import Session, market_url
 from flows.feeds.silence import Silence, market_clock

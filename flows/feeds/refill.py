@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from flows.feeds.capture_lines import Item
 from flows.feeds.feed_state import FeedState
 from flows.feeds.fetch import Fetch, Wanted
 from flows.feeds.frame_queue import event_times_ns
@@ -35,8 +36,6 @@ from operators.ticks import LATE, MS, WARMING, Frames, Refill
 
 VERSION = 1  # of FeedPosition
 _MINUTE_NS = 60 * 10**9
-
-Item = Frames | Refill | Coverage
 
 
 class FeedPosition(NamedTuple):
@@ -155,10 +154,10 @@ class Refiller:
         for i, frame in enumerate(item.frames):
             for symbol in self._newly:
                 if has_print(frame, symbol):
-                    self._held.appendleft(Frames(item.received_ns[i:], item.frames[i:]))
+                    self._held.appendleft(_cut(item, i, None))
                     record = self._newly.pop(symbol)
                     self._hole = Hole(record.cause, None, record, symbol, Seam(symbol))
-                    return Frames(item.received_ns[:i], item.frames[:i])
+                    return _cut(item, None, i)
         return item
 
     def _sets_in(self, hole: Hole) -> bool:
@@ -265,3 +264,8 @@ class Refiller:
     def _tell(self, hole: Hole, reason: str) -> None:
         what = "The gap" if hole.origin == LATE else "The time before it was watched"
         self._said(f"{what} is not refilled ({hole.cause}): {reason}. Its windows begin anew.")
+
+
+def _cut(item: Frames, start: int | None, end: int | None) -> Frames:
+    part = slice(start, end)
+    return item._replace(received_ns=item.received_ns[part], frames=item.frames[part])

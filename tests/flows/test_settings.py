@@ -53,6 +53,8 @@ def test_without_anything_set_the_defaults_of_the_specification_hold(tmp_path: P
         "lag_suspend_seconds": 30.0,
         "silence_seconds": 30.0,
         "heartbeat_seconds": 15.0,
+        "metrics_port": 0,
+        "record": False,
         "freshness": True,
     }
 
@@ -98,6 +100,8 @@ BOUNDS = [
     ("ORDER_FLOW_LAG_SUSPEND_SECONDS", ["0"], ["-1"]),
     ("ORDER_FLOW_SILENCE_SECONDS", ["0"], ["-1"]),
     ("ORDER_FLOW_HEARTBEAT_SECONDS", ["0"], ["-1"]),
+    ("ORDER_FLOW_METRICS_PORT", ["0", "65535"], ["-1", "65536", "http"]),
+    ("ORDER_FLOW_RECORD", ["1", "off"], ["maybe"]),
     ("ORDER_FLOW_FRESHNESS", ["on", "off"], ["maybe"]),
     ("ORDER_FLOW_DATA_SOURCE", ["auto", "polygon", "tape", "sample"], ["live"]),
     ("ORDER_FLOW_MONITORING_MODE", ["positions_only", "watchlist", "all"], ["some"]),

@@ -67,6 +67,27 @@ def test_a_full_disk_loses_nothing_and_stops_nobody(small_disk: Path) -> None:
     assert said[1:] == [f"{path}: the disk takes lines again, none is missing"]
 
 
+def test_what_a_run_that_died_could_not_write_is_written_by_the_next(small_disk: Path) -> None:
+    path = small_disk / "alerts.jsonl"
+    died = open_log(path, retry_s=60, warn=lambda _: None)
+    died.write(["a"])
+    ballast = fill(small_disk)
+    notes = [f"{n:0100}" for n in range(50)]  # more than fits the file's last page
+    for note in notes:
+        died.write([note])
+    died.event(event("feed_blind"))
+    assert died.pending()
+    with pytest.raises(LogError):
+        died.close(timeout_s=0)
+    log = open_log(path, retry_s=60, warn=lambda _: None)
+    log.write([notes[-1], "last"])  # the first one is known, written or not
+    ballast.unlink()
+    log.close()
+    assert numbered(path) == [(n + 1, note) for n, note in enumerate(["a", *notes, "last"])]
+    assert [line["event"] for line in parsed(path) if line].count("feed_blind") == 1
+    assert died.pending() == ()
+
+
 def test_a_heartbeat_is_not_kept_for_later_but_a_blind_feed_is(small_disk: Path) -> None:
     path = small_disk / "alerts.jsonl"
     log = open_log(path, retry_s=60, warn=lambda _: None)
@@ -157,6 +178,25 @@ def test_a_write_cut_at_any_byte_is_healed(tmp_path: Path) -> None:
         check=False,
     )
     assert (done.stdout, done.stderr) == ("cut\n", "")
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS])
+def test_every_way_a_disk_refuses_is_waited_for(
+    code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Read-only is what a disk becomes after errors of its own."""
+
+    def refuse(fd: int, data: bytes) -> int:
+        raise OSError(code, os.strerror(code))
+
+    path = tmp_path / "alerts.jsonl"
+    log = open_log(path, retry_s=60, warn=lambda _: None)
+    monkeypatch.setattr(os, "write", refuse)
+    log.write(["a"])
+    assert log.pending() == ("a",)
+    monkeypatch.undo()
+    log.close()
+    assert numbered(path) == [(1, "a")]
 
 
 def test_a_refused_sync_is_said_once_and_writes_nothing_twice(

@@ -11,11 +11,11 @@ import msgspec
 import pytest
 
 from flows.feeds.feed_state import FeedState
-from flows.feeds.frame_queue import SHED
 from flows.feeds.gaps import START, UNSUBSCRIBED, WARM_UP_NS
 from flows.feeds.holes import RESTART, RefillLimits
 from flows.feeds.refill import FeedPosition, Item, Refiller
 from flows.feeds.rest import Rest, RestTiming
+from flows.feeds.shedding import SHED
 from flows.mock.tape import Tape
 from operators.records import Coverage
 from operators.ticks import LATE, WARMING, Frames, Refill

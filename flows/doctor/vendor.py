@@ -1,0 +1,43 @@
+"""Checks of the vendor: is the key accepted, what does its plan include, what time is it there.
+
+The live checks open a connection of their own for a moment. An account has one: so they are
+left out while an instance runs, which would lose its own.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from flows.doctor import live, rest
+from flows.doctor.check import OK, WARN, Check, PolygonApi
+from flows.settings import Settings
+
+
+class Found(NamedTuple):
+    """The checks, and the state of the REST API in a word."""
+
+    checks: list[Check]
+    polygon_api: PolygonApi
+
+
+def checks(settings: Settings, runs: bool, timeout_s: float) -> Found:
+    """Check REST and WebSocket.
+
+    Args:
+        settings: hosts and key.
+        runs: whether an instance has the connection.
+        timeout_s: how long each answer may take.
+    """
+    if not settings.polygon_api_key:
+        fix = "set POLYGON_API_KEY"
+        return Found(
+            [Check(name, WARN, "skipped, no key", fix) for name in ("REST", "WebSocket")],
+            "skipped",
+        )
+    symbol = next(iter(settings.symbols), "AAPL")
+    found, polygon_api = rest.checks(settings, symbol, timeout_s)
+    if runs:
+        found.append(Check("WebSocket", OK, "left to the running instance"))
+    else:
+        found += live.checks(settings, symbol, timeout_s)
+    return Found(found, polygon_api)

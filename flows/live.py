@@ -1,0 +1,58 @@
+"""`orderflow run`: what `bytewax.run` does, and on after the recovery store has failed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+
+from flows import instance
+from flows.assembly import Assembly
+from flows.feeds.polygon import PolygonFeed
+from flows.recovery import StoreError
+from flows.run import prepare, run_through, say
+from flows.settings import Settings
+
+
+def run_live(settings: Settings) -> int:
+    """Run what the settings ask for until it ends or is stopped; return the exit code.
+
+    Raises:
+        FeedRefusedError: the vendor does not let this key in.
+    """
+    # The engine prints a backtrace when its recovery store fails; one sentence of ours follows.
+    os.putenv("RUST_BACKTRACE", "0")
+    run = prepare(settings, raise_refusal=False)
+    say(f"writing to {run.root}\n")
+    recovery = run.root / "recovery" if isinstance(run.feed, PolygonFeed) else None
+    try:
+        run_through(run, recovery)
+    except StoreError as error:
+        run = _without_store(settings, run, error)
+    finally:
+        instance.let_go(run.root)
+    if isinstance(run.feed, PolygonFeed) and run.feed.failure is not None:
+        raise run.feed.failure
+    return 0
+
+
+def _without_store(settings: Settings, died: Assembly, why: StoreError) -> Assembly:
+    """Go on after the recovery store failed: alerts matter more than being able to resume.
+
+    What `died` could not write is taken over by the new run's log of the same file.
+    """
+    store = died.root / "recovery"
+    say(
+        f"{store}: the state of the run cannot be kept ({why.reason}): the run begins anew "
+        "without it, and red bursts need five minutes of prints again; free space, and restart "
+        "when it suits.\n"
+    )
+    shutil.rmtree(store, ignore_errors=True)
+    asked: list[int] = []  # to stop, while no run is there that could be stopped
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _: asked.append(number))
+    run = prepare(settings, raise_refusal=False)
+    if asked:
+        run.feed.stop.set()
+    run_through(run, None)
+    return run

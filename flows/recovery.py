@@ -1,0 +1,50 @@
+"""The engine's recovery store: where it is made, and what its failures are called."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from bytewax.recovery import RecoveryConfig, init_db_dir
+
+from flows.errors import OrderflowError
+
+_STORE = re.compile(r'SqliteFailure\(.*?(?:Some\("([^"]*)"\))?\)$|src/recovery\.rs')
+
+
+class StoreError(OrderflowError):
+    """The recovery store cannot be made, read or written; `reason` is what it complained of."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"the recovery store cannot be used ({reason}): free space, or name another folder."
+        )
+        self.reason = reason
+
+    @classmethod
+    def of(cls, error: BaseException) -> StoreError | None:
+        """Return the error behind one of the engine; None if that has another cause."""
+        found = _STORE.search(str(error))
+        return cls(found[1] or found[0]) if found else None
+
+
+def recovery_config(folder: Path | None) -> RecoveryConfig | None:
+    """Return the recovery store in `folder`, made if there is none.
+
+    Raises:
+        StoreError: it cannot be made.
+    """
+    if folder is None:
+        return None
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not any(folder.glob("part-*.sqlite3")):
+            init_db_dir(folder, 1)
+    except OSError as error:
+        raise StoreError(error.strerror or str(error)) from None
+    except BaseException as panic:  # the engine's panics are no Exception, and have no name here
+        of_store = StoreError.of(panic)
+        if of_store is None:
+            raise
+        raise of_store from None
+    return RecoveryConfig(str(folder))
