@@ -60,8 +60,6 @@ def warm_up(say: Callable[[str], object] = sys.stderr.write, live: bool = False)
     Eligibility(EligibilityRules(Sessions((), None), 1000), judge.snapshot())(chunk)
     RollingVolume(volume.snapshot())(chunk)
     phase_name(Sessions(PHASES, None), time.time_ns() // MS)
-    if live:
-        # What is there by now stays: without this, each full collection walks all of it.
-        gc.collect()
-        gc.freeze()
-        atexit.register(gc.unfreeze)  # or DuckDB complains of leaks as the program ends
+    # What is there by now stays: without this, each full collection walks all of it.
+    gc.freeze()
+    atexit.register(gc.unfreeze)  # or DuckDB complains of leaks as the program ends

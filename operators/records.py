@@ -8,7 +8,7 @@ SELLER_WARNING, SELLER_CRITICAL, LARGE_BUYER = 1, 2, 3
 BURST_WARNING, BURST_CRITICAL = 1, 2
 
 
-class Reject(msgspec.Struct, frozen=True):
+class Reject(msgspec.Struct, frozen=True, gc=False):
     """A message that was not understood (detectors.md section 8).
 
     `fragment` is the offending text, at most 512 bytes; `ts_ns` the event time if it could be
@@ -21,7 +21,7 @@ class Reject(msgspec.Struct, frozen=True):
     ts_ns: int
 
 
-class Coverage(msgspec.Struct, frozen=True):
+class Coverage(msgspec.Struct, frozen=True, gc=False):
     """An interval in which `symbol` (or `*`) was not fully seen. Times in ns since epoch."""
 
     symbol: str
@@ -31,7 +31,7 @@ class Coverage(msgspec.Struct, frozen=True):
     refilled: bool
 
 
-class Ledger(msgspec.Struct, frozen=True):
+class Ledger(msgspec.Struct, frozen=True, gc=False):
     """Prints of one symbol and day by what became of them; the records of a day add up.
 
     `day` is `YYYY-MM-DD`; `prints` has every verdict by name.
@@ -42,7 +42,7 @@ class Ledger(msgspec.Struct, frozen=True):
     prints: dict[str, int]
 
 
-class Parent(msgspec.Struct, frozen=True):
+class Parent(msgspec.Struct, frozen=True, gc=False):
     """A parent order at the print on which it reached a threshold.
 
     `kind`: SELLER_WARNING, SELLER_CRITICAL or LARGE_BUYER. Sizes in shares, money in dollars.
@@ -60,7 +60,7 @@ class Parent(msgspec.Struct, frozen=True):
     first_ns: int
 
 
-class Firing(msgspec.Struct, frozen=True):
+class Firing(msgspec.Struct, frozen=True, gc=False):
     """A print on which at least one rule fired, with all that an alert says about it.
 
     `trade_key` is spelled as in the alert id. `bid` and `ask` are None without a quote.
@@ -91,7 +91,7 @@ class Firing(msgspec.Struct, frozen=True):
     warming: bool = False
 
 
-class Alert(msgspec.Struct, frozen=True, kw_only=True):
+class Alert(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One alert, before the sink numbers and stamps it. Field meanings: the alert contract.
 
     Times are ns since epoch; the sink's line shows them in ISO 8601, UTC.

@@ -23,6 +23,7 @@ from operators.state import StateVersionError
 from operators.ticks import TRADE, Ticks
 
 BATCH = 65_536
+SLICES_AHEAD = 4  # a row group is two or three
 VERSION = 1
 _END = None
 
@@ -55,7 +56,9 @@ class _ReadAhead:
     """Slices, read by a thread of its own; an error there is raised here."""
 
     def __init__(self, reader: TapeReader, place: Place) -> None:
-        self._slices: queue.Queue[tuple[Place, Ticks] | Exception | None] = queue.Queue(2)
+        self._slices: queue.Queue[tuple[Place, Ticks] | Exception | None] = queue.Queue(
+            SLICES_AHEAD
+        )
         self._closed = threading.Event()
         self._thread = threading.Thread(
             target=self._work, args=(reader.read(place),), name="tape", daemon=True

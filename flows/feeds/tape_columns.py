@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,7 +19,6 @@ from operators.verdicts import sale_class
 ABSENT = -1
 NAN = "'nan'"
 PLACE = "try_cast(symbol AS symbol_place)"
-GROUPS_A_READ = 2  # row groups; a query costs as much as reading half a group does
 
 
 @dataclass(slots=True)
@@ -83,7 +83,9 @@ class Catalogue:
         self.db.execute("SET disabled_optimizers = 'join_order,build_side_probe_side'")
         self.db.execute("CREATE TEMP TABLE symbols (named VARCHAR)")
         self.names: list[str] = []
+        self.numbers = itertools.count()
         self.known: set[str] = set()
+        self.versions = 0  # of the enum: what was prepared for another one is of no use
         self._codes = [ABSENT]  # by place in the enum; no place is the last one
         self.learns = not wanted
         if wanted:
@@ -108,6 +110,7 @@ class Catalogue:
         if not symbols:
             return
         self.known.update(symbols)
+        self.versions += 1
         for symbol in symbols:
             good = valid_symbol(symbol)
             self._codes.insert(len(self._codes) - 1, len(self.names) if good else ABSENT)
@@ -163,6 +166,8 @@ class FileReader:
     def __init__(self, catalogue: Catalogue, file: TapeFile, stated_side: bool) -> None:
         self._catalogue, self.file = catalogue, file
         self._classes = _Classes()
+        self._name = f"group_{next(catalogue.numbers)}"  # of the prepared statement
+        self._version: int | None = None
         self._group = 0
         self._row = 0  # first row of the next group
         code = f"enum_code({PLACE})::INTEGER"
@@ -188,17 +193,16 @@ class FileReader:
         Raises:
             TapeError: the file turns out unreadable.
         """
-        groups = self.file.groups[self._group : self._group + GROUPS_A_READ]
-        rows = sum(rows for _, _, rows in groups)
-        span = f"file_row_number BETWEEN {self._row} AND {self._row + rows - 1}"
-        self._group += len(groups)
+        first, rows = self._row, self.file.groups[self._group][2]
+        span = f"file_row_number BETWEEN {first} AND {first + rows - 1}"
+        self._group += 1
         self._row += rows
         if not self._catalogue.known:
             self._learn_symbols(span)
-        found = self._fetch(span, self._select)
+        found = self._fetch(self._prepared(first, first + rows - 1))
         if self._catalogue.learns and found["code"].min(initial=0) == ABSENT:
             self._learn_symbols(span)
-            found |= self._fetch(span, self._code)
+            found |= self._fetch(f"SELECT {self._code} FROM {_table(self.file)} WHERE {span}")
         found["code"] = self._catalogue.codes(found["code"])
         texts: dict[int, str] = {}
         details = np.empty(0, DETAIL)
@@ -215,8 +219,19 @@ class FileReader:
             texts,
         ).in_order()
 
-    def _fetch(self, span: str, select: str) -> dict[str, Array]:
-        sql = f"SELECT {select} FROM {self._source()} WHERE {span}{self._wanted()}"
+    def _prepared(self, first: int, last: int) -> str:
+        """Return the SQL for the rows of a group; planning it costs as much as reading a third."""
+        catalogue = self._catalogue
+        if self._version != catalogue.versions:
+            if self._version is not None:
+                catalogue.run(f"DEALLOCATE {self._name}", self.file.path)
+            span = "file_row_number BETWEEN ? AND ?"
+            sql = f"SELECT {self._select} FROM {self._source()} WHERE {span}{self._wanted()}"
+            catalogue.run(f"PREPARE {self._name} AS {sql}", self.file.path)
+            self._version = catalogue.versions
+        return f"EXECUTE {self._name}({first}, {last})"
+
+    def _fetch(self, sql: str) -> dict[str, Array]:
         result = self._catalogue.run(sql, self.file.path)
         try:
             found: dict[str, Any] = result.fetchnumpy()
