@@ -13,7 +13,7 @@ from bytewax.dataflow import operator
 from bytewax.operators import KeyedStream
 
 from operators.columns import columns
-from operators.kernels import kernel
+from operators.kernels import kernel, step
 from operators.nbbo import Prints
 from operators.state import Snapshot, SymbolRows, blank
 from operators.ticks import MS, Array, Row
@@ -38,7 +38,7 @@ STATE = np.dtype([("last", np.int64), ("before", np.int64)])
 VERSION = 1
 
 
-@kernel
+@step
 def _tick_side(reference: Row, price: int) -> int:
     """Higher than the last different price BUY, lower SELL, none UNKNOWN."""
     against = reference["last"] if reference["last"] != price else reference["before"]
@@ -47,7 +47,7 @@ def _tick_side(reference: Row, price: int) -> int:
     return BUY if price > against else SELL
 
 
-@kernel
+@step
 def _inside_side(price: int, bid: int, ask: int, rule: int) -> int:
     """Side of a print inside the spread by its place there, or UNKNOWN: ask the tick rule."""
     if rule == CLNV:
@@ -65,7 +65,7 @@ def _inside_side(price: int, bid: int, ask: int, rule: int) -> int:
     return UNKNOWN
 
 
-@kernel
+@step
 def _side(row: Row, reference: Row, rule: int, max_age_ms: int) -> tuple[int, int]:
     """Return the side of a counted print and how it is known."""
     if row["stated_side"] != 0:

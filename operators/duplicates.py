@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from operators.kernels import kernel
+from operators.kernels import kernel, step
 from operators.ticks import ID_MOCK_ROW, Array, Row
 
 LOOK_BACK_MS = 360_000
@@ -26,7 +26,7 @@ SEEN = np.dtype(
 """One trade key of the last 360 s, in an open-addressed table of a power-of-two size."""
 
 
-@kernel
+@step
 def _find(seen: Array, trade_id: int, symbol: int, exchange: int, trf: int) -> int:
     """Return the place of a trade key, or of the free cell where it belongs."""
     mask = len(seen) - 1
@@ -62,7 +62,7 @@ def _rehash(old: Array, newest_ms: Array, new: Array) -> int:
     return n
 
 
-@kernel
+@step
 def remember(seen: Array, row: Row, ms: int, newest_ms: int) -> tuple[bool, int]:
     """Note the trade key of a print; return whether it is a duplicate, and cells newly used."""
     exchange, trf = row["exchange"], row["trf"]

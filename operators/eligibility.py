@@ -10,7 +10,7 @@ from bytewax.operators import KeyedStream
 
 from operators.columns import columns
 from operators.duplicates import TradeKeys, remember
-from operators.kernels import kernel
+from operators.kernels import kernel, step
 from operators.nbbo import PRINT, Prints
 from operators.sessions import DAY_MS, PHASE, Sessions, phase_table
 from operators.state import Scratch, Snapshot, SymbolRows, blank
@@ -57,9 +57,10 @@ LEDGER = np.dtype(
     [("symbol", np.int32), ("day", np.int32), ("counts", np.int32, (len(VERDICTS),))], align=True
 )
 """Prints of one symbol and day by verdict, written when the day is over."""
+_NO_DAYS = np.empty(0, LEDGER)
 
 
-@kernel
+@step
 def _phase_at(phases: Array, ms: int) -> int:
     """Return the phase piece that holds `ms`, or -1."""
     low, high = 0, len(phases)
@@ -74,7 +75,7 @@ def _phase_at(phases: Array, ms: int) -> int:
     return -1
 
 
-@kernel
+@step
 def _is_off_market(row: Row, ms: int) -> bool:
     """Whether the price is outside a fresh usable quote by more than max(2 cents, 0.1 %)."""
     bid, ask = row["bid"], row["ask"]
@@ -84,7 +85,7 @@ def _is_off_market(row: Row, ms: int) -> bool:
     return bool(outside > OFF_MARKET_FLOOR and 2000 * outside > bid + ask)
 
 
-@kernel
+@step
 def _judge_time(state: Row, ms: int) -> int:
     """Judge a print that counts by where it stands in time."""
     if ms < state["floor_ms"]:  # its window was cleared by a reset
@@ -121,7 +122,7 @@ def _turn_day(mine: Row, symbol: int, day: int, ledger: Array, n: int) -> int:
     return n
 
 
-@kernel
+@step
 def _turn_phase(mine: Row, phases: Array, piece: int) -> int:
     """Return 1 if a symbol is in a phase newer than its last one, and note that it is."""
     if piece < 0 or phases[piece]["phase_ms"] <= mine["phase_ms"]:
@@ -131,7 +132,7 @@ def _turn_phase(mine: Row, phases: Array, piece: int) -> int:
     return 1
 
 
-@kernel
+@step
 def _mark(row: Row, mine: Row, phases: Array) -> tuple[int, int]:
     """Return the verdict of a mark, and 1 if it begins a phase its first print would begin."""
     if row["kind"] == GAP:
@@ -245,8 +246,7 @@ class Eligibility:
             days,
         )
         self._keys.note_used(used)
-        if turned:
-            chunk.ledger = days[:turned].copy()
+        chunk.ledger = days[:turned].copy() if turned else _NO_DAYS
         return chunk
 
     def finish(self) -> Prints | None:

@@ -37,7 +37,7 @@ def kernel(function: F) -> F:
 def step(function: F) -> F:
     """Compile `function` into the kernels that call it, never as a call of its own.
 
-    For the small steps of a loop over bytes, where handing arrays over costs more than the step.
+    For the small steps of a loop, where handing the arrays over costs more than the step.
     """
     return _compile(function, forceinline=True)  # type: ignore[no-any-return]
 

@@ -11,7 +11,7 @@ from bytewax.operators import KeyedStream
 
 from operators.aggressor import AT_QUOTE, BUY, SELL, STATED, TICK, UNKNOWN
 from operators.columns import columns
-from operators.kernels import kernel
+from operators.kernels import kernel, step
 from operators.nbbo import Prints
 from operators.records import LARGE_BUYER, SELLER_CRITICAL, SELLER_WARNING
 from operators.state import Scratch, Snapshot, SymbolRows, blank
@@ -51,8 +51,10 @@ PARENT = np.dtype(
 )
 """A parent at the print (`row`) on which it reached a threshold; units as in STATE."""
 
+_NO_PARENTS = np.empty(0, PARENT)
 
-@kernel
+
+@step
 def _bits(mask: Any) -> int:
     n = 0
     one = np.uint64(1)
@@ -62,7 +64,7 @@ def _bits(mask: Any) -> int:
     return n
 
 
-@kernel
+@step
 def _parent_side(row: Row, side: int, evidence: int) -> tuple[int, bool]:
     """Return the side with which a print joins parents (UNKNOWN: not at all), and if alone."""
     if evidence in (AT_QUOTE, STATED):
@@ -72,12 +74,12 @@ def _parent_side(row: Row, side: int, evidence: int) -> tuple[int, bool]:
     return UNKNOWN, False
 
 
-@kernel
+@step
 def _dollars(row: Row) -> float:
     return float((row["price"] / MICRO) * (row["size"] / MICRO))
 
 
-@kernel
+@step
 def _report_alone(parent: Row, run: Row, row: Row, threshold: int) -> None:
     """Describe a large print that is a parent by itself; the run beside it goes on."""
     run["alone"] -= 1
@@ -90,7 +92,7 @@ def _report_alone(parent: Row, run: Row, row: Row, threshold: int) -> None:
     parent["venues"] = 1
 
 
-@kernel
+@step
 def _report(parent: Row, run: Row, kind: int) -> None:
     """Describe a run at the print on which it reached a threshold."""
     run["fired"] = kind
@@ -103,7 +105,7 @@ def _report(parent: Row, run: Row, kind: int) -> None:
     parent["venues"] = _bits(run["venues"])
 
 
-@kernel
+@step
 def _join(run: Row, row: Row, side: int, gap_ms: int) -> None:
     """Add a print to its run, or begin the next one with it."""
     ms = row["ts_ns"] // MS
@@ -124,7 +126,7 @@ def _join(run: Row, row: Row, side: int, gap_ms: int) -> None:
     run["prints"] += 1
 
 
-@kernel
+@step
 def _reached(run: Row, threshold: int) -> int:
     """Return what the run has newly become: 0, or the kind to report."""
     if run["side"] == BUY:
@@ -205,8 +207,7 @@ class LargeOrders:
             self._rules.threshold,
             out,
         )
-        if n:
-            chunk.parents = out[:n].copy()
+        chunk.parents = out[:n].copy() if n else _NO_PARENTS
         return chunk
 
     def finish(self) -> None:

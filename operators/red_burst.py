@@ -10,7 +10,7 @@ from bytewax.dataflow import operator
 from bytewax.operators import KeyedStream
 
 from operators.columns import columns
-from operators.kernels import kernel
+from operators.kernels import kernel, step
 from operators.nbbo import Prints
 from operators.records import BURST_CRITICAL, BURST_WARNING
 from operators.state import Scratch, Snapshot, SymbolRows, blank
@@ -31,8 +31,10 @@ BURST = np.dtype(
 """A burst alert at print `row`; `first_ns` is that of the episode's first alert, which this
 one escalates or is."""
 
+_NO_BURSTS = np.empty(0, BURST)
 
-@kernel
+
+@step
 def _ratio(volume: Row) -> float:
     """Return the current minute over the average minute of the baseline, or -1: undefined."""
     if volume["warm"] == 0 or volume["baseline"] <= 0:
@@ -40,7 +42,7 @@ def _ratio(volume: Row) -> float:
     return float(BASELINE_MINUTES * volume["current"] / volume["baseline"])
 
 
-@kernel
+@step
 def _is_red(volume: Row, min_volume: int, sell_share: float) -> bool:
     """Whether the minute is large enough, classified enough, and sold enough."""
     classified = volume["sells"] + volume["buys"]
@@ -133,8 +135,7 @@ class RedBurst:
             rules.window_ms,
             out,
         )
-        if n:
-            chunk.bursts = out[:n].copy()
+        chunk.bursts = out[:n].copy() if n else _NO_BURSTS
         return chunk
 
     def finish(self) -> None:

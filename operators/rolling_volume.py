@@ -16,7 +16,7 @@ from bytewax.operators import KeyedStream
 from operators.aggressor import BUY, SELL, UNKNOWN
 from operators.columns import columns
 from operators.eligibility import WINDOW_S
-from operators.kernels import kernel
+from operators.kernels import kernel, step
 from operators.nbbo import Prints
 from operators.state import Snapshot, SymbolRows, blank
 from operators.ticks import MS, Array, Row
@@ -64,7 +64,7 @@ BUCKET = np.dtype(
 )
 
 
-@kernel
+@step
 def _new_bucket(buckets: Array, pool: Array, second: Any) -> int:
     """Take a free bucket; `pool` holds the first free one and how many were ever used."""
     at = int(pool[0])
@@ -83,7 +83,7 @@ def _new_bucket(buckets: Array, pool: Array, second: Any) -> int:
     return at
 
 
-@kernel
+@step
 def _free_bucket(buckets: Array, pool: Array, at: int) -> None:
     buckets[at]["next"] = pool[0]
     pool[0] = at
@@ -108,7 +108,7 @@ def _clear(mine: Row, buckets: Array, pool: Array) -> None:
     mine["newest"] = NONE
 
 
-@kernel
+@step
 def _advance(mine: Row, buckets: Array, pool: Array, second: int) -> None:
     """Move the windows on so that `second` is their newest."""
     at = mine["middle"]
@@ -131,7 +131,7 @@ def _advance(mine: Row, buckets: Array, pool: Array, second: int) -> None:
         mine["newest"] = NONE
 
 
-@kernel
+@step
 def _add_in_order(
     mine: Row, buckets: Array, pool: Array, second: int, size: int, side: int
 ) -> None:
