@@ -19,7 +19,7 @@ from bytewax.dataflow import Stream, operator
 from bytewax.operators import KeyedStream
 
 from operators.kernels import kernel
-from operators.records import Reject
+from operators.records import Coverage, Notice, Reject
 
 Array = npt.NDArray[Any]
 Row = Any  # one row of a structured array: numba sees a record, numpy a view of it
@@ -61,6 +61,7 @@ DETAIL = np.dtype(
         ("sweep", np.uint8),  # carries condition 14
         ("id_kind", np.uint8),
         ("stated_side", np.int8),  # +1, -1 where the feed itself states the taker, else 0
+        ("stale", np.uint8),  # the symbol is suspended: its events come too late
     ],
     align=True,
 )
@@ -74,7 +75,8 @@ class Ticks:
     `names` and `venues` only ever grow and are shared between chunks of one feed: a symbol
     keeps its code. `venues` names exchange codes where the tape spells them as letters.
     `rejects` are the records worth writing, `rejected` counts every rejected message.
-    `quotes_shed`: as in `Frames`.
+    `quotes_shed`: as in `Frames`. `notices`: what to tell a person. `suspended`: symbols that
+    became suspended (1) or are so no more (-1), whose gaps are in `coverage`.
     """
 
     names: list[str]
@@ -85,6 +87,9 @@ class Ticks:
     rejects: list[Reject] = field(default_factory=list)
     rejected: dict[tuple[str, str], int] = field(default_factory=dict)
     quotes_shed: bool = False
+    notices: list[Notice] = field(default_factory=list)
+    suspended: dict[str, int] = field(default_factory=dict)
+    coverage: list[Coverage] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.ticks)
