@@ -28,16 +28,18 @@ from flows.lines import (
     event_line,
     reject_line,
 )
+from flows.notices import NoticeSink
 from flows.orderflow import Outputs, build, rules_of
 from flows.places import ALERTS
 from flows.settings import Settings
-from operators.records import Alert, Coverage, Ledger, Reject
+from operators.records import Alert, Coverage, Lagging, Ledger, Reject
 from sinks.iso import iso_utc
 from sinks.jsonl import JsonlSink
-from sinks.status import StatusSink
+from sinks.status import SUSPENDED, StatusSink
 from sinks.status import Totals as Counts
 
 STATUS = "status.json"
+MOST_NAMED = 1000  # suspended symbols, so that a heartbeat stays one write
 LIVE_HISTORY_S, REPLAY_HISTORY_S = 1.0, 5.0
 Feed = PolygonFeed | TapeFeed | CaptureFeed
 FEED_NAMES = {"polygon": "live", "tape": "replay", "sample": "sample"}
@@ -89,8 +91,9 @@ class Assembly:
 class LiveLines:
     """The lines beside the alerts that tell a silent market from a dead pipeline."""
 
-    def __init__(self, period_s: float) -> None:
+    def __init__(self, period_s: float, delay_s: float = 0.0) -> None:
         self._period_s = period_s
+        self._delay_s = delay_s
         self._sink: JsonlSink[Any] | None = None
         self._state: FeedState | None = None
         self._counts: Callable[[], Counts] = dict
@@ -114,26 +117,40 @@ class LiveLines:
         """Say that silence means something again."""
         self._say("feed_restored", cause=outage.cause, since_utc=iso_utc(outage.since_ns))
 
+    def lagging(self, notice: Lagging) -> None:
+        """Say that the feed begins to lag; those suspended for it are in every line."""
+        self._say("feed_lagging", symbol=notice.symbol, late_ms=notice.lag_ns / 1e6)
+
     def _say(self, event: str, *, keep: bool = True, **fields: object) -> None:
         if self._sink is None or self._state is None:
             return
         condition = self._state.condition
         said = {
             "feed": "blind" if condition == "connecting" else condition,
-            "lag_ms": lag_ms(self._counts()),
-            "suspended": [],
+            "lag_ms": lag_ms(self._counts(), self._delay_s),
+            "suspended": suspended(self._counts()),
             "queue_frames": self._state.queue_frames,
             **fields,
         }
         self._sink.event(lambda emitted_ns: event_line(event, emitted_ns, said), keep=keep)
 
 
-def lag_ms(counts: Counts) -> float | None:
-    """Return receipt minus event time of the newest trade, None before there is one."""
+def lag_ms(counts: Counts, delay_s: float) -> float | None:
+    """Return receipt minus event time of the newest trade, beyond the delay of the feed.
+
+    None before there is a trade.
+    """
     latest = counts.get("latest", {})
     if not latest.get("received_ns"):
         return None
-    return (latest["received_ns"] - latest["event_ns"]) / 1e6
+    return (latest["received_ns"] - latest["event_ns"]) / 1e6 - delay_s * 1000
+
+
+def suspended(counts: Counts) -> list[str]:
+    """Return the symbols that are suspended, `*` where they are too many to name."""
+    # A dict may grow while it is looked at from another thread: a copy is made in one go.
+    named = sorted(symbol for symbol, n in counts.get(SUSPENDED, {}).copy().items() if n > 0)
+    return named if len(named) <= MOST_NAMED else ["*"]
 
 
 def totals(counts: Counts) -> Totals:
@@ -191,19 +208,20 @@ def assemble(
         root / COVERED, coverage_line, sync_each_batch=False, follower=keeper
     )
     state = feed.state if isinstance(feed, PolygonFeed) else None
-    status.describe = _describer(run, history, state)
+    status.describe = _describer(run, history, state, settings.feed_delay_seconds)
     if live is not None and state is not None:
         live.begin(alerts, state, lambda: status.totals)
     eligibility: JsonlSink[Ledger] = JsonlSink(
         root / PRINTS, eligibility_line, sync_each_batch=False, follower=keeper
     )
-    outputs = Outputs(alerts, history.sink(), rejects, coverage, eligibility, status)
+    notices = NoticeSink() if live is None else NoticeSink(lagging=live.lagging)
+    outputs = Outputs(alerts, history.sink(), rejects, coverage, eligibility, status, notices)
     flow = build(feed, rules_of(settings, FEED_NAMES[kind]), outputs)
     return Assembly(root, feed, flow, history, status)
 
 
 def _describer(
-    run: RunLine, history: History, state: FeedState | None
+    run: RunLine, history: History, state: FeedState | None, delay_s: float
 ) -> Callable[[Counts], dict[str, Any]]:
     def describe(counts: Counts) -> dict[str, Any]:
         latest = counts.get("latest", {}).get("event_ns")
@@ -215,13 +233,13 @@ def _describer(
             "feed": run.feed,
             "feed_state": state.public() if state is not None else None,
             "last_event_utc": iso_utc(latest) if latest else None,
-            "lag_ms": lag_ms(counts),
+            "lag_ms": lag_ms(counts, delay_s),
             "queue_frames": state.queue_frames if state is not None else 0,
             "ticks": counts.get("ticks", {}),
             "alerts": counts.get("alerts", {}),
             "verdicts": counts.get("verdicts", {}),
             "rejects": counts.get("rejects", {}),
-            "suspended": [],
+            "suspended": suspended(counts),
             "history_behind": history.state.behind,
             "history_held_by": history.state.held_by,
             "versions": run.versions,

@@ -230,7 +230,7 @@ def prepare(settings: Settings, raise_refusal: bool = True) -> Assembly:
         # The socket's thread wants the interpreter for microseconds, often: by default it could
         # wait 5 ms for it each time the dataflow is at work.
         sys.setswitchinterval(SWITCH_S)
-        lines = LiveLines(settings.heartbeat_seconds)
+        lines = LiveLines(settings.heartbeat_seconds, settings.feed_delay_seconds)
         listeners = Listeners(lines.blind, lines.restored, lambda text: say(f"{text}\n"))
         live = polygon_feed(settings, listeners, raise_refusal=raise_refusal)
         return assemble(live_folder(settings.data_dir), live, kind, settings, lines)
@@ -270,7 +270,7 @@ def dataflow(settings: Settings) -> Dataflow:
 def elsewhere() -> Outputs:
     """Return outputs for a process that has none."""
     sink = SinkElsewhere()
-    return Outputs(sink, sink, sink, sink, sink, sink, SourceElsewhere())
+    return Outputs(sink, sink, sink, sink, sink, sink, sink, SourceElsewhere())
 
 
 def run_live(settings: Settings) -> int:

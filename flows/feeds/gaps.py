@@ -9,9 +9,7 @@ from __future__ import annotations
 import time
 
 from flows.feeds.frame_queue import event_times_ns, first_event_ns
-from operators.records import Coverage
-
-UNSUBSCRIBED = "unsubscribed"
+from operators.records import UNSUBSCRIBED, Coverage
 
 
 class Gaps:

@@ -27,6 +27,7 @@ from flows.feeds.subscriber import Watch
 from flows.feeds.subscriptions import WHOLE_MARKET
 from flows.settings import Settings
 from operators.records import Coverage
+from operators.sessions import Sessions, parse_sessions
 from operators.ticks import Frames
 
 _WAIT_S = 0.001
@@ -82,6 +83,7 @@ class PolygonFeed(FixedPartitionedSource[Frames | Coverage, None]):
         timing: how long the session waits for what.
         silence: when a connection that brings nothing is given up; None: never.
         skew: looks at the feed's clock; None: nobody does.
+        sessions: phases whose start is missed when the run begins later; None: none are.
         max_bytes: what is queued at most before frames are shed.
         raise_refusal: a refused login raises inside the dataflow; else the source is complete
             then, the sinks close as at any end, and the runner looks at `failure`.
@@ -109,6 +111,7 @@ class PolygonFeed(FixedPartitionedSource[Frames | Coverage, None]):
         timing: Timing | None = None,
         silence: Silence | None = None,
         skew: ClockSkew | None = None,
+        sessions: Sessions | None = None,
         max_bytes: int = MAX_BYTES,
         raise_refusal: bool = True,
     ) -> None:
@@ -121,6 +124,7 @@ class PolygonFeed(FixedPartitionedSource[Frames | Coverage, None]):
         self._timing = timing or Timing()
         self.silence = silence or Silence(0)
         self._skew = skew
+        self._sessions = sessions
         self._max_bytes = max_bytes
         self.raise_refusal = raise_refusal
         self._threads: list[_SessionThread] = []
@@ -150,6 +154,7 @@ class PolygonFeed(FixedPartitionedSource[Frames | Coverage, None]):
             self._timing,
             self.silence,
             self._skew,
+            self._sessions,
         )
         thread = _SessionThread(session)
         self._threads.append(thread)
@@ -239,5 +244,6 @@ def polygon_feed(settings: Settings, listeners: Listeners, **options: Any) -> Po
         skew=ClockSkew(settings.feed_delay_seconds, settings.lag_warn_seconds)
         if settings.freshness
         else None,
+        sessions=parse_sessions(settings.sessions),
         **options,
     )

@@ -13,7 +13,7 @@ from flows.feeds.tape_files import TRADES, TapeError, TapeFile, connect, quoted,
 from operators.decode import valid_symbol
 from operators.ticks import DETAIL, ID_NUMBER, ID_ROW, ID_TEXT, LATENESS_UNKNOWN, MS, Array
 from operators.values import trade_id
-from operators.verdicts import sale_class
+from operators.verdicts import UnknownConditions, sale_class
 
 ABSENT = -1
 NAN = "'nan'"
@@ -84,6 +84,7 @@ class Catalogue:
         self.db.execute("CREATE TEMP TABLE symbols (named VARCHAR)")
         self.names: list[str] = []
         self.known: set[str] = set()
+        self.unknown_conditions = UnknownConditions()
         self._codes = [ABSENT]  # by place in the enum; no place is the last one
         self.learns = not wanted
         if wanted:
@@ -162,7 +163,7 @@ class FileReader:
 
     def __init__(self, catalogue: Catalogue, file: TapeFile, stated_side: bool) -> None:
         self._catalogue, self.file = catalogue, file
-        self._classes = _Classes()
+        self._classes = _Classes(catalogue.unknown_conditions)
         self._group = 0
         self._row = 0  # first row of the next group
         code = f"enum_code({PLACE})::INTEGER"
@@ -323,7 +324,8 @@ class FileReader:
 class _Classes:
     """Hash of a condition list to class and sweep flag, learnt on sight."""
 
-    def __init__(self) -> None:
+    def __init__(self, unknown: UnknownConditions) -> None:
+        self._unknown = unknown
         self._known: dict[int, tuple[int, bool]] = {}
         self._hashes = np.empty(0, np.uint64)
         self._classes = np.empty((0, 2), np.uint8)
@@ -332,6 +334,7 @@ class _Classes:
         """Note the lists behind some hashes."""
         for hashed, conditions in rows:
             ids = [-1 if c is None else c for c in conditions or ()]
+            self._unknown.meet(ids)
             self._known[hashed] = sale_class(ids)
         self._hashes = np.array(sorted(self._known), np.uint64)
         self._classes = np.array([self._known[int(h)] for h in self._hashes], np.uint8)
