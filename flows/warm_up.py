@@ -48,7 +48,7 @@ def warm_up(say: Callable[[str], object] = sys.stderr.write, live: bool = False)
     longs = np.ones(1, np.int64)
     row = Columns(longs.astype(np.int32), longs, ones[:1], ones[:1], longs[:0], details)
     merged([Run(True, [row]), Run(False, [row])], np.zeros(2, np.int64))
-    Freshness(LagRules(0, 0))(Ticks(["A"], ticks, details.copy()), np.zeros(3, np.int64))
+    Freshness(LagRules(0, 0))(Ticks(["A"], ticks[:2], details.copy()), np.zeros(2, np.int64))
     Scanner(["A"])([b'[{"ev":"Q","sym":"A","t":1}]'], [0])
     prints = Splitter().split(Ticks(["A"], ticks, details))[0][1]
     nbbo = Nbbo()

@@ -14,13 +14,20 @@ import numpy as np
 
 from operators.kernels import kernel
 from operators.records import SUSPENDED, Coverage, Lagging
-from operators.ticks import GAP, TICK, TRADE, Array, Row, Ticks
+from operators.ticks import GAP, QUOTE, TICK, TRADE, Array, Row, Ticks
 
 EPISODE_NS = 60_000_000_000
 """An episode of lag is over when so long, by receipt, no event was as late."""
 
-SYMBOL = np.dtype([("newest_ns", np.int64), ("since_ns", np.int64)])
-"""Event time of the newest event, and of the last one before the suspension (0: none is on)."""
+SYMBOL = np.dtype(
+    [
+        ("newest_ns", np.int64, (2,)),  # event time of the newest trade, and of the newest quote
+        ("since_ns", np.int64),  # of the last event before the suspension; 0: none is on
+        ("late", np.uint8, (2,)),  # what it is suspended for: its trades, its quotes
+    ],
+    align=True,
+)
+"""One symbol. Trades and quotes come by different ways: one may lag without the other."""
 
 LAGS, SUSPENDS, RESUMES = 0, 1, 2
 CHANGE = np.dtype(
@@ -78,31 +85,36 @@ def _judge(
 ) -> int:
     """Mark the trades of suspended symbols as stale; return how many changes there are.
 
-    An event older than the symbol's newest is out of order: it tells nothing of the feed.
+    An event older than the symbol's newest of its kind is out of order: it tells nothing of
+    the feed. Suspended are symbols of which either kind is late.
     """
     n = trade = 0
     for i in range(len(ticks)):
         tick = ticks[i]
         mine = symbols[tick["symbol"]]
-        if tick["ts_ns"] >= mine["newest_ns"]:
+        kind = tick["kind"]
+        if tick["ts_ns"] >= mine["newest_ns"][kind]:
             over = _over(feed, received_ns[i] - tick["ts_ns"], suspend_ns)
             if over > warn_ns:
                 if received_ns[i] - feed[LAGGED] > EPISODE_NS:
                     _note(changes[n], LAGS, over, tick, i)
                     n += 1
                 feed[LAGGED] = received_ns[i]
-            if mine["since_ns"] == 0:
-                if over > suspend_ns:
-                    mine["since_ns"] = mine["newest_ns"] or tick["ts_ns"]
+            if over > suspend_ns:
+                mine["late"][kind] = 1
+                if mine["since_ns"] == 0:
+                    mine["since_ns"] = mine["newest_ns"][kind] or tick["ts_ns"]
                     _note(changes[n], SUSPENDS, mine["since_ns"], tick, i)
                     n += 1
-            elif 0 <= 2 * over <= suspend_ns:  # at the limit itself it would go back and forth
-                _note(changes[n], RESUMES, mine["since_ns"], tick, i)
-                mine["since_ns"] = 0
-                n += 1
+            elif mine["late"][kind] and 0 <= 2 * over <= suspend_ns:  # or it would go to and fro
+                mine["late"][kind] = 0
+                if mine["late"][TRADE] == 0 and mine["late"][QUOTE] == 0:
+                    _note(changes[n], RESUMES, mine["since_ns"], tick, i)
+                    mine["since_ns"] = 0
+                    n += 1
             if over >= 0:
-                mine["newest_ns"] = tick["ts_ns"]
-        if tick["kind"] == TRADE:
+                mine["newest_ns"][kind] = tick["ts_ns"]
+        if kind == TRADE:
             if mine["since_ns"]:
                 details[trade]["stale"] = 1
             trade += 1
@@ -120,7 +132,7 @@ class LagRules:
 class Freshness:
     """Judge the events of one connection after the other.
 
-    Suspended from a lag above the limit until one of at most half of it. Memory: 16 bytes a
+    Suspended from a lag above the limit until one of at most half of it. Memory: 32 bytes a
     symbol.
     """
 

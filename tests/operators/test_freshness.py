@@ -107,10 +107,23 @@ def test_its_end_is_a_gap_before_the_event_that_is_on_time_again() -> None:
 def test_quotes_suspend_and_resume_as_trades_do() -> None:
     feed = Feed(("X", 0, 0), ("X", 5, 31), one=wire_quote)
     feed.send(("X", 6, 31))
-    feed.send(("X", 40, 0), one=wire_quote)
-    feed.send(("X", 41, 0))
-    assert (feed.kinds, feed.stale) == ([QUOTE, QUOTE, TRADE, GAP, QUOTE, TRADE], [1, 0])
-    assert [chunk.suspended for chunk in feed.chunks] == [{"X": 1}, {}, {"X": -1}, {}]
+    feed.send(("X", 40, 0))
+    feed.send(("X", 41, 0), one=wire_quote)
+    feed.send(("X", 42, 0))
+    assert (feed.kinds, feed.stale) == ([QUOTE, QUOTE, TRADE, TRADE, GAP, QUOTE, TRADE], [1, 1, 0])
+    assert [chunk.suspended for chunk in feed.chunks] == [{"X": 1}, {}, {}, {"X": -1}, {}]
+
+
+@pytest.mark.parametrize(("late", "on_time"), [(wire_trade, wire_quote), (wire_quote, wire_trade)])
+def test_one_kind_may_lag_without_the_other(late: Any, on_time: Any) -> None:
+    """Quotes that come at once make late trades no better, nor prints out of order of them."""
+    feed = Feed(("X", 0, 0), one=late)
+    for second in range(50, 55):
+        feed.send(("X", second, 0), one=on_time)
+        feed.send(("X", second - 40, 40), one=late)
+    assert [chunk.suspended for chunk in feed.chunks if chunk.suspended] == [{"X": 1}]
+    feed.send(("X", 60, 0), one=late)
+    assert feed.coverage == [suspended("X", 0, 60)]
 
 
 def test_a_symbol_first_met_too_late_was_not_seen_from_then_on() -> None:
