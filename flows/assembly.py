@@ -32,18 +32,20 @@ from flows.lines import (
     event_line,
     reject_line,
 )
+from flows.notices import NoticeSink
 from flows.orderflow import Outputs, build, rules_of
 from flows.places import ALERTS, STATUS, tape_folder
 from flows.settings import Settings
-from operators.records import Alert, Coverage, Ledger, Reject
+from operators.records import Alert, Coverage, Lagging, Ledger, Reject
 from sinks.appendfile import LogError
 from sinks.appendlog import ToLine, warn_stderr
 from sinks.duckdb_table import HistoryKeeper
 from sinks.iso import iso_utc
 from sinks.jsonl import JsonlSink
-from sinks.status import StatusSink, copied
+from sinks.status import SUSPENDED, StatusSink, copied
 from sinks.status import Totals as Counts
 
+MOST_NAMED = 1000  # suspended symbols, so that a heartbeat stays one write
 LIVE_HISTORY_S, REPLAY_HISTORY_S = 1.0, 5.0
 PATIENCE_S = 3.0  # with a disk that refuses the last alerts of a run
 Feed = PolygonFeed | TapeFeed | CaptureFeed
@@ -110,8 +112,9 @@ class Assembly:
 class LiveLines:
     """The lines beside the alerts that tell a silent market from a dead pipeline."""
 
-    def __init__(self, period_s: float) -> None:
+    def __init__(self, period_s: float, delay_s: float = 0.0) -> None:
         self._period_s = period_s
+        self._delay_s = delay_s
         self._sink: JsonlSink[Any] | None = None
         self._state: FeedState | None = None
         self._counts: Callable[[], Counts] = dict
@@ -135,26 +138,40 @@ class LiveLines:
         """Say that silence means something again."""
         self._say("feed_restored", cause=outage.cause, since_utc=iso_utc(outage.since_ns))
 
+    def lagging(self, notice: Lagging) -> None:
+        """Say that the feed begins to lag; those suspended for it are in every line."""
+        self._say("feed_lagging", symbol=notice.symbol, late_ms=notice.lag_ns / 1e6)
+
     def _say(self, event: str, *, keep: bool = True, **fields: object) -> None:
         if self._sink is None or self._state is None:
             return
         condition = self._state.condition
         said = {
             "feed": "blind" if condition == "connecting" else condition,
-            "lag_ms": lag_ms(self._counts()),
-            "suspended": [],
+            "lag_ms": lag_ms(self._counts(), self._delay_s),
+            "suspended": suspended(self._counts()),
             "queue_frames": self._state.queue_frames,
             **fields,
         }
         self._sink.event(lambda emitted_ns: event_line(event, emitted_ns, said), keep=keep)
 
 
-def lag_ms(counts: Counts) -> float | None:
-    """Return receipt minus event time of the newest trade, None before there is one."""
+def lag_ms(counts: Counts, delay_s: float) -> float | None:
+    """Return receipt minus event time of the newest trade, beyond the delay of the feed.
+
+    None before there is a trade.
+    """
     latest = counts.get("latest", {})
     if not latest.get("received_ns"):
         return None
-    return (latest["received_ns"] - latest["event_ns"]) / 1e6
+    return (latest["received_ns"] - latest["event_ns"]) / 1e6 - delay_s * 1000
+
+
+def suspended(counts: Counts) -> list[str]:
+    """Return the symbols that are suspended, `*` where they are too many to name."""
+    # A dict may grow while it is looked at from another thread: a copy is made in one go.
+    named = sorted(symbol for symbol, n in counts.get(SUSPENDED, {}).copy().items() if n > 0)
+    return named if len(named) <= MOST_NAMED else ["*"]
 
 
 def totals(counts: Counts) -> Totals:
@@ -216,11 +233,19 @@ def assemble(
     logs = _logs(root, history.keeper, is_live, latencies)
     state = feed.state if isinstance(feed, PolygonFeed) else None
     recorder = Recorder(tape_folder(root), said) if is_live and settings.record else None
-    status.describe = _describer(run, history, state, logs.alerts, recorder)
+    status.describe = _describer(
+        run, history, state, logs.alerts, recorder, settings.feed_delay_seconds
+    )
     if live is not None and state is not None:
         live.begin(logs.alerts, state, lambda: status.totals)
     outputs = Outputs(
-        logs.alerts, history.sink(), logs.rejects, logs.coverage, logs.eligibility, status
+        logs.alerts,
+        history.sink(),
+        logs.rejects,
+        logs.coverage,
+        logs.eligibility,
+        status,
+        NoticeSink() if live is None else NoticeSink(lagging=live.lagging),
     )
     source = feed if recorder is None else RecordedFeed(feed, recorder)
     flow = build(source, rules_of(settings, FEED_NAMES[kind]), outputs)
@@ -279,6 +304,7 @@ def _describer(
     state: FeedState | None,
     alerts: JsonlSink[Alert],
     recorder: Recorder | None,
+    delay_s: float,
 ) -> Callable[[Counts], dict[str, Any]]:
     def describe(counts: Counts) -> dict[str, Any]:
         latest = counts.get("latest", {}).get("event_ns")
@@ -291,7 +317,7 @@ def _describer(
             "feed": run.feed,
             "feed_state": state.public() if state is not None else None,
             "last_event_utc": iso_utc(latest) if latest else None,
-            "lag_ms": lag_ms(counts),
+            "lag_ms": lag_ms(counts, delay_s),
             "queue_frames": state.queue_frames if state is not None else 0,
             "ticks": counts.get("ticks", {}),
             "alerts": counts.get("alerts", {}),
@@ -301,7 +327,7 @@ def _describer(
             "refills": counts.get("refills", {}),
             "last_alert_utc": iso_utc(alerted) if alerted else None,
             "alerts_waiting": len(alerts.log.pending()) if alerts.log is not None else 0,
-            "suspended": [],
+            "suspended": suspended(counts),
             "history_behind": history.state.behind,
             "history_held_by": history.state.held_by,
             "history_trouble": history.state.trouble,

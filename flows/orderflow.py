@@ -26,25 +26,28 @@ from operators.decode import decode
 from operators.eligibility import EligibilityRules, eligibility
 from operators.exit_signal import AlertRules, alerts
 from operators.firings import fired
+from operators.freshness import LagRules
 from operators.large_orders import ParentRules, large_orders
 from operators.ledger import ledger
 from operators.nbbo import Prints, nbbo
-from operators.records import Alert, Coverage
+from operators.records import Alert, Coverage, Notice
 from operators.red_burst import BurstRules, red_burst
 from operators.rolling_volume import rolling_volume
 from operators.sessions import Sessions, parse_sessions
-from operators.ticks import GAP, MICRO, Ticks, by_shard
+from operators.ticks import MICRO, QUOTE, Ticks, by_shard
 from operators.verdicts import VERDICTS
 from sinks.opening import Opening
 
 LIVE = "live"
+_ENDLESS_NS = 2**61  # longer than any time, and what 64 bits can add
 Counts = Mapping[str, Mapping[str, int]]
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The rules of every operator, as the settings have them."""
+    """The rules of every operator, as the settings have them; without `lag` none is late."""
 
+    lag: LagRules | None
     sessions: Sessions
     eligibility: EligibilityRules
     side: SideRules
@@ -55,7 +58,7 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """Where the streams end; each takes `(symbol, record)`, `status` takes counts.
+    """Where the streams end; each takes `(symbol, record)`, `status` counts, `notices` notices.
 
     `opening` opens the sinks of a quiet morning: they are built by their first item.
     """
@@ -66,6 +69,7 @@ class Outputs:
     coverage: Sink[Any]
     eligibility: Sink[Any]
     status: Sink[Any]
+    notices: Sink[Any]
     opening: Source[Any] = field(default_factory=Opening)
 
 
@@ -82,7 +86,9 @@ def rules_of(settings: Settings, feed: str) -> Rules:
     """
     sessions = parse_sessions(settings.sessions)
     window_ms = settings.alert_window_seconds * 1000
+    lag = LagRules(_ns(settings.lag_warn_seconds), _ns(settings.lag_suspend_seconds))
     return Rules(
+        lag if settings.freshness else None,
         sessions,
         EligibilityRules(sessions, settings.late_print_ms),
         SideRules(SIDE_RULES[settings.side_rule], settings.quote_max_age_seconds * 1000),
@@ -107,6 +113,10 @@ def rules_of(settings: Settings, feed: str) -> Rules:
     )
 
 
+def _ns(seconds: float) -> int:
+    return min(round(seconds * 1e9), _ENDLESS_NS)
+
+
 def build(feed: Source[Any], rules: Rules, outputs: Outputs) -> Dataflow:
     """Wire a feed through the rules to the outputs.
 
@@ -121,7 +131,7 @@ def build(feed: Source[Any], rules: Rules, outputs: Outputs) -> Dataflow:
     graph = Dataflow("orderflow")
 
     tape = op.input("feed", graph, feed)
-    seen = decode("decode", tape)  # Ticks of all symbols, and what was rejected or missed
+    seen = decode("decode", tape, rules.lag)  # Ticks of all symbols; what was rejected, missed
 
     chunks = by_shard("shards", seen.ticks)  # ("3", Ticks)
     prints = nbbo("nbbo", chunks)  # ("3", Prints)
@@ -140,6 +150,7 @@ def build(feed: Source[Any], rules: Rules, outputs: Outputs) -> Dataflow:
     op.output("history", log, outputs.history)
     op.output("rejects", seen.rejects, outputs.rejects)
     op.output("coverage", seen.coverage, outputs.coverage)
+    op.output("notices", op.flat_map("news", seen.ticks, _notices), outputs.notices)
     op.output("prints", ledger("ledger", judged), outputs.eligibility)
     counts = op.merge("counts", opening, tally("tally", seen.ticks, seen.coverage, judged, said))
     op.output("status", counts, outputs.status)
@@ -175,14 +186,21 @@ def tally(
     )
 
 
+def _notices(chunk: Ticks) -> list[tuple[str, Notice]]:
+    return [("", notice) for notice in chunk.notices]
+
+
 def _count_ticks(chunk: Ticks) -> tuple[str, Counts]:
     trades = len(chunk.details)
     counts: dict[str, dict[str, int]] = {}
-    if len(chunk) and chunk.ticks[0]["kind"] < GAP:  # marks come in chunks of their own
-        counts["ticks"] = {"trades": trades, "quotes": len(chunk) - trades}
+    quotes = int(np.count_nonzero(chunk.ticks["kind"] == QUOTE))
+    if trades or quotes:
+        counts["ticks"] = {"trades": trades, "quotes": quotes}
     if trades:
         received_ns = int(chunk.details[-1]["received_ns"])
         counts["latest"] = {"event_ns": int(chunk.ticks[-1]["ts_ns"]), "received_ns": received_ns}
+    if chunk.suspended:
+        counts["suspended"] = chunk.suspended
     if chunk.rejected:
         rejects = counts["rejects"] = {}
         for (_, code), n in chunk.rejected.items():

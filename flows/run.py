@@ -240,7 +240,7 @@ def prepare(settings: Settings, raise_refusal: bool = True) -> Assembly:
         # The socket's thread wants the interpreter for microseconds, often: by default it could
         # wait 5 ms for it each time the dataflow is at work.
         sys.setswitchinterval(SWITCH_S)
-        lines = LiveLines(settings.heartbeat_seconds)
+        lines = LiveLines(settings.heartbeat_seconds, settings.feed_delay_seconds)
         listeners = Listeners(lines.blind, lines.restored, lambda text: say(f"{text}\n"))
         live = polygon_feed(settings, listeners, raise_refusal=raise_refusal)
         run = assemble(root, live, kind, settings, lines, listeners.said)
@@ -283,7 +283,7 @@ def dataflow(settings: Settings) -> Dataflow:
 def elsewhere() -> Outputs:
     """Return outputs for a process that has none."""
     sink = SinkElsewhere()
-    return Outputs(sink, sink, sink, sink, sink, sink, SourceElsewhere())
+    return Outputs(sink, sink, sink, sink, sink, sink, sink, SourceElsewhere())
 
 
 def paths_of(tapes: Sequence[Path]) -> tuple[str, ...]:

@@ -15,6 +15,15 @@ _ENDLESS = 1e12  # in units of 1e-6 it still fits the integers the rules compare
 _USUAL_SESSIONS = ("regular", "all")  # known good, so that `tail` need not load the calendar
 
 
+DELAYED_S = 900.0  # by which the vendor's delayed hosts are late
+_DELAYED = ("delayed.", "delayed-")
+
+
+def is_delayed(host: str) -> bool:
+    """Return whether a WebSocket host is a delayed one of the vendor's."""
+    return (urlsplit(host).hostname or "").startswith(_DELAYED)
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """Help and bounds of one setting. Bounds are inclusive; `floor` names another setting."""

@@ -18,7 +18,7 @@ import msgspec
 
 from flows.errors import SettingsError
 from flows.setting_files import read_config, read_env_file
-from flows.setting_values import Rule, parse
+from flows.setting_values import DELAYED_S, Rule, is_delayed, parse
 
 PREFIX = "ORDER_FLOW_"
 CONFIG = "ORDER_FLOW_CONFIG"
@@ -242,6 +242,8 @@ def load(environ: Mapping[str, str], cwd: Path, flags: Mapping[str, Any] | None 
         item = found.get(setting.field)
         sources[setting.field] = item.source if item else "default"
         values[setting.field] = _value(setting, item, cwd)
+    if "feed_delay_seconds" not in found and is_delayed(values["polygon_ws_url"]):
+        values["feed_delay_seconds"], sources["feed_delay_seconds"] = DELAYED_S, "delayed host"
     settings = Settings(**values, sources=sources)
     _check_together(settings)
     return settings

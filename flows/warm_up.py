@@ -16,6 +16,7 @@ from flows.places import cache_folder
 from operators import kernels
 from operators.aggressor import CLNV, Aggressor, SideRules
 from operators.eligibility import Eligibility, EligibilityRules
+from operators.freshness import Freshness, LagRules
 from operators.large_orders import LargeOrders, ParentRules
 from operators.nbbo import Nbbo
 from operators.red_burst import BurstRules, RedBurst
@@ -47,7 +48,8 @@ def warm_up(say: Callable[[str], object] = sys.stderr.write, live: bool = False)
     longs = np.ones(1, np.int64)
     row = Columns(longs.astype(np.int32), longs, ones[:1], ones[:1], longs[:0], details)
     merged([Run(True, [row]), Run(False, [row])], np.zeros(2, np.int64))
-    Scanner(["A"])([b'[{"ev":"Q","sym":"A","t":1}]'], [0])
+    Freshness(LagRules(0, 0))(Ticks(["A"], ticks[:2], details.copy()), np.zeros(2, np.int64))
+    Scanner([f"A{n}" for n in range(300)])([b'[{"ev":"Q","sym":"A","t":1}]'], [0])
     prints = Splitter().split(Ticks(["A"], ticks, details))[0][1]
     nbbo = Nbbo()
     judge = Eligibility(EligibilityRules(Sessions((), None), 1000))

@@ -11,7 +11,6 @@ are kept.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterator, Sequence
@@ -25,7 +24,8 @@ import numpy as np
 from bytewax.dataflow import Stream, operator
 from bytewax.operators import KeyedStream
 
-from operators.records import Coverage, Reject
+from operators.freshness import Freshness, LagRules
+from operators.records import WITHIN_CONNECTION, Coverage, Reject, UnknownCondition
 from operators.scan import Scanned, Scanner
 from operators.ticks import (
     DETAIL,
@@ -45,8 +45,16 @@ from operators.ticks import (
     Ticks,
 )
 from operators.values import CROSSED, GOOD, PROBLEMS, RejectLog, fill_values, trade_id
-from operators.verdicts import sale_class
-from operators.wire import NO_SIZE, TYPE_OF, CryptoTrade, Event
+from operators.verdicts import Classes
+from operators.wire import (
+    NO_SIZE,
+    TYPE_OF,
+    CryptoTrade,
+    Event,
+    decimal,
+    lenient,
+    whole_floats_to_ints,
+)
 
 # Known to the protocol and of no use to these rules: passed over, never a reject.
 UNUSED_EVENTS = frozenset(("status", "A", "AM", "LULD", "NOI", "FMV", "LV", "XA", "XAS", "XL2"))
@@ -64,16 +72,6 @@ _symbol, _time, _first, _second = map(attrgetter, ("symbol", "t", "first", "seco
 def valid_symbol(symbol: object) -> bool:
     """Return whether `symbol` can be a ticker: letters, digits and `./:_+$^=*-`, at most 32."""
     return isinstance(symbol, str) and _SYMBOL.fullmatch(symbol) is not None
-
-
-_DECIMAL = "-0123456789."
-
-
-def _decimal(text: str) -> float:
-    """Return a plain decimal number; Python's own `float` takes far more than the feed sends."""
-    if text.strip(_DECIMAL):
-        raise ValueError(text)
-    return float(text)
 
 
 class _Codes(dict[str, int]):
@@ -96,44 +94,18 @@ class _Codes(dict[str, int]):
             self[self.names[code]] = code
 
 
-class _Classes(dict[tuple[int, ...] | None, int]):
-    """Sale conditions to class (low bits) and sweep flag (high bit), as met so far."""
-
-    def __missing__(self, conditions: tuple[int, ...] | None) -> int:
-        strictest, sweep = sale_class(conditions or ())
-        packed = strictest | sweep << 7
-        if len(self) < 4096:  # a hostile feed may invent combinations without end
-            self[conditions] = packed
-        return packed
-
-
-def _whole_floats_to_ints(fields: dict[str, Any]) -> dict[str, Any]:
-    """Take `12.0` for `12`, which the vendor has sent where it documents an integer."""
-    return {name: _whole(value) for name, value in fields.items()}
-
-
-def _whole(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_whole(item) for item in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def _lenient(frame: bytes) -> list[bytes] | None:
-    """Return the items of a frame that holds half of a surrogate pair, which is still JSON."""
-    try:
-        items = json.loads(frame)
-    except (ValueError, RecursionError):
-        return None
-    return [json.dumps(item).encode() for item in items] if isinstance(items, list) else None
-
-
 class Decoder:
-    """Decode frames of one connection; learns the symbols' codes."""
+    """Decode the frames of a feed; learns the symbols' codes.
 
-    def __init__(self) -> None:
+    Args:
+        lag: when events come too late; None: never.
+    """
+
+    def __init__(self, lag: LagRules | None = None) -> None:
         self._codes = _Codes()
         self._scan = Scanner(self._codes.names)
-        self._classes = _Classes()
+        self._classes = Classes(self._scan.meet)
+        self._freshness = None if lag is None else Freshness(lag)
         self._whole = msgspec.json.Decoder(list[Event])
         self._items = msgspec.json.Decoder(list[msgspec.Raw])
         self._rejects = RejectLog()
@@ -141,18 +113,26 @@ class Decoder:
 
     def __call__(self, batch: Frames) -> Ticks:
         """Return the ticks of `batch` in arrival order, and what was rejected."""
+        chunk, receipts = self._decoded(batch)
+        if self._freshness is not None:
+            self._freshness(chunk, receipts)
+        return chunk
+
+    def _decoded(self, batch: Frames) -> tuple[Ticks, Array]:
+        """Return the ticks of `batch`, and when each was received."""
         texts: dict[int, str] = {}
         scanned = self._scan(batch.frames, batch.received_ns)
         self._codes.catch_up()
         if len(scanned.crossed):
             self._rejects.count_crossed(self._codes.names, scanned.crossed)
         ticks, details = scanned.ticks, scanned.details
+        receipts = np.repeat(np.array(batch.received_ns, np.int64), np.diff(scanned.ends[:, 0]))
         if scanned.left:
-            ticks, details = self._fill_in(scanned, batch, texts)
+            ticks, details, receipts = self._fill_in(scanned, batch, receipts, texts)
         if not batch.live:
             details["received_ns"] = 0
         kept, counts = self._rejects.take()
-        return Ticks(
+        chunk = Ticks(
             self._codes.names,
             ticks,
             details,
@@ -160,32 +140,36 @@ class Decoder:
             rejects=kept,
             rejected=counts,
             quotes_shed=batch.quotes_shed,
+            notices=[*map(UnknownCondition, self._classes.unknown.take())],
         )
+        return chunk, receipts
 
     def _fill_in(
-        self, scanned: Scanned, batch: Frames, texts: dict[int, str]
-    ) -> tuple[Array, Array]:
+        self, scanned: Scanned, batch: Frames, receipts: Array, texts: dict[int, str]
+    ) -> tuple[Array, Array, Array]:
         """Decode the frames that could not be scanned, and put their rows in their places."""
         places = scanned.ends[:, :2]
         empty = places[1:, 0] == places[:-1, 0]
         edges = np.flatnonzero(np.diff(empty, prepend=False, append=False)).tolist()
-        ticks, details = [], []
+        ticks, details, received = [], [], []
         at = 0  # first frame that is not put in yet
         for start, end in zip(edges[::2], edges[1::2], strict=True):
             (t0, d0), (t1, d1) = places[at].tolist(), places[start].tolist()
             typed = self._typed(batch.received_ns[start:end], batch.frames[start:end], texts)
             ticks += [scanned.ticks[t0:t1], typed[0]]
             details += [scanned.details[d0:d1], typed[1]]
+            received += [receipts[t0:t1], typed[2]]
             at = end
         (t0, d0) = places[at].tolist()
         ticks.append(scanned.ticks[t0:])
         details.append(scanned.details[d0:])
-        return np.concatenate(ticks), np.concatenate(details)
+        received.append(receipts[t0:])
+        return np.concatenate(ticks), np.concatenate(details), np.concatenate(received)
 
     def _typed(
         self, received_ns: list[int], frames: list[bytes], texts: dict[int, str]
-    ) -> tuple[Array, Array]:
-        """Decode frames to events, and those to TICK and DETAIL rows."""
+    ) -> tuple[Array, Array, Array]:
+        """Decode frames to events, and those to TICK and DETAIL rows, with receipts."""
         events: list[Any] = []
         ends = []
         decode = self._whole.decode
@@ -209,9 +193,15 @@ class Decoder:
             yield self.marks(SEEN, [refill.symbol], refill.from_ns)
         for i in range(0, len(refill.frames), REFILL_FRAMES):
             part = refill.frames[i : i + REFILL_FRAMES]
-            chunk = self(Frames([refill.received_ns] * len(part), part, refill.live))
+            frames = Frames([refill.received_ns] * len(part), part, refill.live)
+            chunk, _ = self._decoded(frames)  # fetched, it is as late as it is
             chunk.origin = refill.origin
             yield chunk
+
+    def note(self, coverage: Coverage) -> None:
+        """Take note of what was missed: most of it is missed between two connections."""
+        if self._freshness is not None and coverage.cause not in WITHIN_CONNECTION:
+            self._freshness.new_connection()
 
     def marks(self, kind: int, names: Sequence[str], ts_ns: int) -> Ticks:
         """Return a mark for each symbol: GAP or SEEN."""
@@ -225,7 +215,7 @@ class Decoder:
         try:
             items: list[Any] | None = self._items.decode(frame)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            items = _lenient(frame)
+            items = lenient(frame)
         if items is None:
             self._rejects.add("", "malformed_json", frame, received)
             return []
@@ -252,7 +242,7 @@ class Decoder:
             self._rejects.add(symbol, code, item, received)
             return None
         try:
-            return msgspec.convert(_whole_floats_to_ints(fields), TYPE_OF[kind])
+            return msgspec.convert(whole_floats_to_ints(fields), TYPE_OF[kind])
         except msgspec.ValidationError as error:
             missing = "missing required field" in str(error)
             self._rejects.add(symbol, "missing_field" if missing else "bad_type", item, received)
@@ -261,14 +251,14 @@ class Decoder:
     def _sizes(self, trades: list[Any], receipts: Array) -> list[float]:
         """Return the exact size of each trade, the decimal one where the feed gives it."""
         try:
-            return [e.second if e.exact is None else _decimal(e.exact) for e in trades]
+            return [e.second if e.exact is None else decimal(e.exact) for e in trades]
         except ValueError:
             return [self._size(e, int(at)) for e, at in zip(trades, receipts, strict=True)]
 
     def _size(self, trade: Any, received: int) -> float:
         """Return a size, or NO_SIZE (and the reject noted) where there is none to be read."""
         try:
-            return trade.second if trade.exact is None else _decimal(trade.exact)
+            return trade.second if trade.exact is None else decimal(trade.exact)
         except ValueError:
             symbol = trade.symbol if valid_symbol(trade.symbol) else ""
             self._rejects.add(symbol, "bad_type", msgspec.json.encode(trade), received)
@@ -276,7 +266,7 @@ class Decoder:
 
     def _columns(
         self, events: list[Any], receipts: Array, texts: dict[int, str]
-    ) -> tuple[Array, Array]:
+    ) -> tuple[Array, Array, Array]:
         """Turn events into TICK and DETAIL rows, leaving out what the values rule out."""
         ticks = np.zeros(len(events), TICK)
         ticks["kind"] = [e.kind for e in events]
@@ -294,12 +284,12 @@ class Decoder:
             details["received_ns"] = receipts[is_trade]
         problem = fill_values(ticks, first, second)
         if problem is None:
-            return ticks, details
+            return ticks, details, receipts
         crossed = problem == CROSSED
         self._rejects.count_crossed(self._codes.names, ticks["symbol"][crossed])
         good = (problem == GOOD) | crossed
         self._note(events, problem, second, receipts, np.flatnonzero(~good))
-        return ticks[good], details[good[is_trade]]
+        return ticks[good], details[good[is_trade]], receipts[good]
 
     def _fill_details(
         self, trades: list[Any], ms: Array, details: Array, texts: dict[int, str]
@@ -309,13 +299,13 @@ class Decoder:
         participant_ms = np.array([e.pt or 0 for e in trades], np.int64)  # 0 is absent, too
         lateness = np.clip(ms - participant_ms, -_MAX_LATENESS, _MAX_LATENESS)
         details["lateness_ms"] = np.where(participant_ms == 0, LATENESS_UNKNOWN, lateness)
-        classes = self._classes
-        packed = np.array([classes[e.c] for e in trades], np.uint8)
+        classes, given = self._classes, [e.c for e in trades]
         if CryptoTrade in {*map(type, trades)}:
             for i, e in enumerate(trades):
                 if type(e) is CryptoTrade:  # its conditions are sides, not sale conditions
-                    packed[i] = 0
+                    given[i] = None
                     details["stated_side"][i] = _TAKER_SIDE.get(e.c or (), 0)
+        packed = np.array([classes[c] for c in given], np.uint8)
         details["sale_class"] = packed & 0x7F
         details["sweep"] = packed >> 7
         self._fill_ids(trades, details, texts)
@@ -382,8 +372,8 @@ class _Reader:
     windows may reach back to before it.
     """
 
-    def __init__(self) -> None:
-        self._decoder = Decoder()
+    def __init__(self, lag: LagRules | None) -> None:
+        self._decoder = Decoder(lag)
         self._unseen_ns: int | None = None  # end of the newest gap of every symbol
         self._marked = 0  # names marked since
 
@@ -402,21 +392,27 @@ class _Reader:
             yield self._decoder(item)
         elif isinstance(item, Refill):
             yield from self._decoder.refill(item)
-        elif not item.refilled:
-            gap = self._decoder.gap(item)
-            if item.symbol == "*":
-                self._unseen_ns, self._marked = item.to_ns, len(gap.names)
-            yield gap
+        else:
+            self._decoder.note(item)
+            if not item.refilled:
+                yield self._gap(item)
+
+    def _gap(self, item: Coverage) -> Ticks:
+        gap = self._decoder.gap(item)
+        if item.symbol == "*":
+            self._unseen_ns, self._marked = item.to_ns, len(gap.names)
+        return gap
 
 
 @operator
-def decode(step_id: str, up: Stream[Item]) -> Decoded:
+def decode(step_id: str, up: Stream[Item], lag: LagRules | None = None) -> Decoded:
     """Turn whatever a feed hands on into ticks.
 
     Args:
         step_id: Name of the step.
         up: Frames of a socket, ticks of a tape, what was fetched afterwards, and intervals that
             were not seen, in order.
+        lag: When frames come too late; None: never.
 
     Returns:
         Ticks (a gap is a mark among them), rejects and coverage.
@@ -426,10 +422,13 @@ def decode(step_id: str, up: Stream[Item]) -> Decoded:
         if isinstance(item, Coverage):
             yield item.symbol, item
 
+    def suspended(chunk: Ticks) -> Iterator[tuple[str, Coverage]]:
+        return ((coverage.symbol, coverage) for coverage in chunk.coverage)
+
     def rejects_of(chunk: Ticks) -> Iterator[tuple[str, Reject]]:
         return ((reject.symbol, reject) for reject in chunk.rejects)
 
-    ticks = op.flat_map("ticks", up, _Reader())
-    return Decoded(
-        ticks, op.flat_map("rejects", ticks, rejects_of), op.flat_map("coverage", up, coverage_of)
-    )
+    ticks = op.flat_map("ticks", up, _Reader(lag))
+    missed = op.flat_map("coverage", up, coverage_of)
+    coverage = op.merge("gaps", missed, op.flat_map("suspended", ticks, suspended))
+    return Decoded(ticks, op.flat_map("rejects", ticks, rejects_of), coverage)

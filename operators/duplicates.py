@@ -104,6 +104,10 @@ class TradeKeys:
         """Know that a kernel has put that many new keys into the table."""
         self._used += cells
 
+    def have_room(self, prints: int) -> bool:
+        """Whether that many keys can be added as it is."""
+        return 2 * (self._used + prints) <= len(self.table)
+
     def make_room(self, prints: int, newest_ms: Array) -> None:
         """Make sure that many keys can be added without growing inside a kernel.
 
@@ -111,7 +115,7 @@ class TradeKeys:
             prints: Most keys that may come.
             newest_ms: By symbol, the newest print: what is 360 s older is forgotten.
         """
-        if 2 * (self._used + prints) <= len(self.table):
+        if self.have_room(prints):
             return
         live = _free(len(self.table))
         alive = _rehash(self.table, newest_ms, live)

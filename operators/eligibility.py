@@ -226,9 +226,11 @@ class Eligibility:
     def __call__(self, chunk: Prints) -> Prints:
         """Return `chunk` with `verdict` and `resets`."""
         restored = self._state.bind(chunk.names)
-        self._keys.adopt(restored, self._newest())
+        if restored:
+            self._keys.adopt(restored, self._newest())
         rows = chunk.rows
-        self._keys.make_room(len(rows), self._newest())
+        if not self._keys.have_room(len(rows)):
+            self._keys.make_room(len(rows), self._newest())
         chunk.verdict = np.empty(len(rows), np.uint8)
         chunk.resets = np.empty(len(rows), np.uint8)
         if len(rows) == 0:
@@ -283,7 +285,7 @@ class Eligibility:
         return self._state.snapshot((keys,))
 
     def _newest(self) -> Array:
-        newest: Array = self._state.rows["newest_ms"][: len(self._state.names)]
+        newest: Array = self._state.rows["newest_ms"][: len(self._state.names)].copy()
         return newest
 
 

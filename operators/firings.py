@@ -95,12 +95,17 @@ def _firing(
 
 
 def firings(chunk: Prints, sessions: Sessions) -> Iterator[tuple[str, Firing]]:
-    """Yield `(symbol, firing)` for each print on which a rule fired, in print order."""
+    """Yield `(symbol, firing)` for each print on which a rule fired, in print order.
+
+    What a suspended symbol does is no news: it raises no alert and counts toward none.
+    """
     if not len(chunk.parents) and not len(chunk.bursts):
         return
     parents = {int(event["row"]): event for event in chunk.parents}
     bursts = {int(event["row"]): event for event in chunk.bursts}
     for i in sorted(parents.keys() | bursts.keys()):
+        if chunk.rows[i]["stale"]:
+            continue
         firing = _firing(chunk, i, parents.get(i), bursts.get(i), sessions)
         yield firing.symbol, firing
 

@@ -33,6 +33,7 @@ PRINT = np.dtype(
         ("stated_side", np.int8),
         ("quoted", np.uint8),  # the symbol has had a quote of any quality
         ("kind", np.uint8),  # TRADE, GAP or SEEN
+        ("stale", np.uint8),  # the symbol is suspended: no alerts, and no window is warm
     ],
     align=True,
 )
@@ -116,6 +117,7 @@ def _attach(ticks: Array, details: Array, state: Array, out: Array) -> int:
             row["sweep"] = detail["sweep"]
             row["id_kind"] = detail["id_kind"]
             row["stated_side"] = detail["stated_side"]
+            row["stale"] = detail["stale"]
         n += 1
     return n
 

@@ -7,6 +7,10 @@ import msgspec
 SELLER_WARNING, SELLER_CRITICAL, LARGE_BUYER = 1, 2, 3
 BURST_WARNING, BURST_CRITICAL = 1, 2
 
+# Causes of gaps that lie within a connection, or before the first one; all others end one.
+SHED, UNSUBSCRIBED, SUSPENDED, STARTED = "shed", "unsubscribed", "suspended", "started"
+WITHIN_CONNECTION = frozenset((SHED, UNSUBSCRIBED, SUSPENDED, STARTED))
+
 
 class Reject(msgspec.Struct, frozen=True, gc=False):
     """A message that was not understood (detectors.md section 8).
@@ -29,6 +33,24 @@ class Coverage(msgspec.Struct, frozen=True, gc=False):
     to_ns: int
     cause: str
     refilled: bool
+
+
+class Lagging(msgspec.Struct, frozen=True):
+    """The feed begins to lag: an event came so much later than others of its connection."""
+
+    symbol: str
+    ts_ns: int
+    lag_ns: int
+
+
+class UnknownCondition(msgspec.Struct, frozen=True):
+    """A sale condition id without a class was met for the first time."""
+
+    condition: int
+
+
+Notice = Lagging | UnknownCondition
+"""What a person should be told once, beside the data."""
 
 
 class Ledger(msgspec.Struct, frozen=True, gc=False):

@@ -33,7 +33,7 @@ VOLUME = np.dtype(
         ("baseline", np.int64),  # the 300 s before them
         ("sells", np.int64),  # of `current`
         ("buys", np.int64),
-        ("warm", np.int64),  # 1: 360 s have been seen
+        ("warm", np.int64),  # 1: 360 s have been seen, up to now
     ]
 )
 """Rolling volume at a counted print, in 1e-6 share; zeros at prints that do not count."""
@@ -209,7 +209,8 @@ def _roll(
             volume["baseline"] = mine["baseline"]
             volume["sells"] = mine["sells"]
             volume["buys"] = mine["buys"]
-            volume["warm"] = 1 if ms - mine["first_ms"] >= WINDOW_S * 1000 else 0
+            whole = ms - mine["first_ms"] >= WINDOW_S * 1000 and rows[i]["stale"] == 0
+            volume["warm"] = 1 if whole else 0
             continue
         volume["current"] = 0
         volume["baseline"] = 0

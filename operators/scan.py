@@ -376,6 +376,7 @@ def _put_trade(tick: Array, detail: Array, slots: Array) -> bool:
     detail["sale_class"] = slots[CLASS]
     detail["sweep"] = slots[SWEPT]
     detail["stated_side"] = 0
+    detail["stale"] = 0
     detail["lateness_ms"] = LATENESS_UNKNOWN
     if slots[PARTICIPANT] > 0:
         late = slots[TIME] - slots[PARTICIPANT]

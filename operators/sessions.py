@@ -165,6 +165,16 @@ def is_open(sessions: Sessions, ms: int) -> bool:
     return bool(((phases["start_ms"] <= ms) & (ms < phases["end_ms"])).any())
 
 
+def phase_start(sessions: Sessions, ms: int) -> int | None:
+    """Return the start of the admitted phase an event time is in, in ms; None: in none.
+
+    The endless phase of `all` has no start.
+    """
+    phases = phase_table(sessions, np.array([ms // DAY_MS]))
+    here = phases[(phases["start_ms"] <= ms) & (ms < phases["end_ms"])]
+    return int(here["phase_ms"][0]) if len(here) and phases is not _ALWAYS else None
+
+
 def phase_name(sessions: Sessions, ms: int) -> str:
     """Return the phase an alert names: `pre`, `regular`, `post`, the clock window, or `all`."""
     if sessions.window is not None:

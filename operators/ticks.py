@@ -19,7 +19,7 @@ from bytewax.dataflow import Stream, operator
 from bytewax.operators import KeyedStream
 
 from operators.kernels import kernel
-from operators.records import Reject
+from operators.records import Coverage, Notice, Reject
 
 Array = npt.NDArray[Any]
 Row = Any  # one row of a structured array: numba sees a record, numpy a view of it
@@ -64,6 +64,7 @@ DETAIL = np.dtype(
         ("sweep", np.uint8),  # carries condition 14
         ("id_kind", np.uint8),
         ("stated_side", np.int8),  # +1, -1 where the feed itself states the taker, else 0
+        ("stale", np.uint8),  # the symbol is suspended: its events come too late
     ],
     align=True,
 )
@@ -78,7 +79,9 @@ class Ticks:
     keeps its code. `venues` names exchange codes where the tape spells them as letters.
     `rejects` are the records worth writing, `rejected` counts every rejected message.
     `quotes_shed`: as in `Frames`. `origin`: LIVE, LATE or WARMING, of the whole chunk. `marks`:
-    how many ticks are neither trade nor quote, None: not counted.
+    how many ticks are neither trade nor quote, None: not counted. `notices`: what to tell a
+    person. `suspended`: symbols that became suspended (1) or are so no more (-1), whose gaps are
+    in `coverage`.
     """
 
     names: list[str]
@@ -91,6 +94,9 @@ class Ticks:
     quotes_shed: bool = False
     origin: int = LIVE
     marks: int | None = None
+    notices: list[Notice] = field(default_factory=list)
+    suspended: dict[str, int] = field(default_factory=dict)
+    coverage: list[Coverage] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.ticks)

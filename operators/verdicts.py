@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 # Verdicts, in the order of the page; the first that applies wins. 2 to 9 are sale classes too.
 COUNTED = 0
@@ -44,6 +44,7 @@ VERDICTS = (
 )
 
 SWEEP = 14
+MOST_UNKNOWN = 256  # condition ids without a class that are told of
 
 _CLASS_OF: dict[int, int] = {
     **dict.fromkeys((0, 1, 3, 4, 6, 11, SWEEP, 23, 27, 30, 31, 34, 35, 36, 37, 41), REGULAR),
@@ -80,3 +81,47 @@ def sale_class(conditions: Sequence[int]) -> tuple[int, bool]:
 def is_known_condition(condition: int) -> bool:
     """Return whether a sale condition id has a class."""
     return condition in _CLASS_OF
+
+
+class UnknownConditions:
+    """The sale condition ids without a class that were met: each is news once."""
+
+    def __init__(self) -> None:
+        self._met: set[int] = set()
+        self._news: list[int] = []
+
+    def meet(self, conditions: Iterable[int]) -> list[int]:
+        """Return those of `conditions` that have no class and are met for the first time."""
+        if len(self._met) >= MOST_UNKNOWN:  # a hostile feed may invent ids without end
+            return []
+        fresh = sorted({c for c in conditions if c not in _CLASS_OF} - self._met)
+        self._met.update(fresh)
+        self._news += fresh
+        return fresh
+
+    def take(self) -> list[int]:
+        """Return what was news since the last call."""
+        news, self._news = self._news, []
+        return news
+
+
+class Classes(dict[tuple[int, ...] | None, int]):
+    """Sale conditions to class (low bits) and sweep flag (high bit), as met so far.
+
+    Args:
+        met: told each id that has no class, once.
+    """
+
+    def __init__(self, met: Callable[[int], None]) -> None:
+        super().__init__()
+        self._met = met
+        self.unknown = UnknownConditions()
+
+    def __missing__(self, conditions: tuple[int, ...] | None) -> int:
+        for condition in self.unknown.meet(conditions or ()):
+            self._met(condition)
+        strictest, sweep = sale_class(conditions or ())
+        packed = strictest | sweep << 7
+        if len(self) < 4096:  # a hostile feed may invent combinations without end
+            self[conditions] = packed
+        return packed

@@ -5,6 +5,7 @@ The first four fields have the same names in every event, so that they make colu
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Annotated, Any, ClassVar
 
@@ -78,3 +79,33 @@ TYPE_OF: dict[str, Any] = {
     "XT": CryptoTrade,
     "XQ": CryptoQuote,
 }
+
+
+_DECIMAL = "-0123456789."
+
+
+def decimal(text: str) -> float:
+    """Return a plain decimal number; Python's own `float` takes far more than the feed sends."""
+    if text.strip(_DECIMAL):
+        raise ValueError(text)
+    return float(text)
+
+
+def whole_floats_to_ints(fields: dict[str, Any]) -> dict[str, Any]:
+    """Take `12.0` for `12`, which the vendor has sent where it documents an integer."""
+    return {name: _whole(value) for name, value in fields.items()}
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_whole(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def lenient(frame: bytes) -> list[bytes] | None:
+    """Return the items of a frame that holds half of a surrogate pair, which is still JSON."""
+    try:
+        items = json.loads(frame)
+    except (ValueError, RecursionError):
+        return None
+    return [json.dumps(item).encode() for item in items] if isinstance(items, list) else None

@@ -14,6 +14,7 @@ from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 Totals = dict[str, dict[str, int]]
 PERIOD_S = 1.0
 LATEST = "latest"  # the group whose values replace each other
+SUSPENDED = "suspended"  # the group that counts up and down, anew in each run
 
 
 def add(totals: Totals, more: Mapping[str, Mapping[str, int]]) -> None:
@@ -53,7 +54,7 @@ class StatusSink(FixedPartitionedSink[Mapping[str, Mapping[str, int]] | None, To
     def build_part(self, step_id: str, for_part: str, resume_state: Totals | None) -> _Partition:
         """Go on from the totals of the run before."""
         self.totals.clear()
-        add(self.totals, resume_state or {})
+        add(self.totals, {k: v for k, v in (resume_state or {}).items() if k != SUSPENDED})
         return _Partition(self)
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import time
 
 from flows.feeds.frame_queue import event_times_ns, first_event_ns
-from operators.records import Coverage
+from operators.records import UNSUBSCRIBED, Coverage
 
-UNSUBSCRIBED, START = "unsubscribed", "start"
+START = "start"
 WARM_UP_NS = 420 * 10**9  # the 360 s of the windows, and a minute in which bursts are judged
 
 

@@ -6,11 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from flows.feeds.fetch import Fetch
-from flows.feeds.gaps import START, UNSUBSCRIBED, WARM_UP_NS
+from flows.feeds.gaps import START, WARM_UP_NS
 from flows.feeds.seam import Seam
-from flows.feeds.shedding import SHED
 from flows.feeds.subscriptions import WHOLE_MARKET
-from operators.records import Coverage
+from operators.records import SHED, UNSUBSCRIBED, Coverage
 from operators.ticks import LATE, MS
 
 RESTART = "restart"

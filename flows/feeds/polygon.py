@@ -31,6 +31,7 @@ from flows.feeds.silence import Silence, market_clock
 from flows.feeds.subscriber import Watch
 from flows.feeds.subscriptions import WHOLE_MARKET
 from flows.settings import Settings
+from operators.sessions import Sessions, parse_sessions
 from operators.state import StateVersionError
 
 _WAIT_S = 0.001
@@ -86,6 +87,7 @@ class PolygonFeed(FixedPartitionedSource[Item, FeedPosition | None]):
         timing: how long the session waits for what.
         silence: when a connection that brings nothing is given up; None: never.
         skew: looks at the feed's clock; None: nobody does.
+        sessions: phases whose start is missed when the run begins later; None: none are.
         max_bytes: what is queued at most before frames are shed.
         rest: whom to ask for what the socket did not send; None: nobody.
         limits: what is fetched at most.
@@ -115,6 +117,7 @@ class PolygonFeed(FixedPartitionedSource[Item, FeedPosition | None]):
         timing: Timing | None = None,
         silence: Silence | None = None,
         skew: ClockSkew | None = None,
+        sessions: Sessions | None = None,
         max_bytes: int = MAX_BYTES,
         rest: Rest | None = None,
         limits: RefillLimits | None = None,
@@ -129,6 +132,7 @@ class PolygonFeed(FixedPartitionedSource[Item, FeedPosition | None]):
         self._timing = timing or Timing()
         self.silence = silence or Silence(0)
         self._skew = skew
+        self._sessions = sessions
         self._max_bytes = max_bytes
         self._rest = rest
         self._limits = limits
@@ -164,6 +168,7 @@ class PolygonFeed(FixedPartitionedSource[Item, FeedPosition | None]):
             self._timing,
             self.silence,
             self._skew,
+            self._sessions,
         )
         thread = _SessionThread(session)
         self._threads.append(thread)
@@ -267,6 +272,7 @@ def polygon_feed(settings: Settings, listeners: Listeners, **options: Any) -> Po
         PositionsError: the positions file cannot be read.
     """
     symbols = watched(settings, listeners.said)
+    whole_market = settings.monitoring_mode == "all"  # too much to fetch
     return PolygonFeed(
         settings.polygon_ws_url,
         settings.polygon_api_key,
@@ -277,6 +283,7 @@ def polygon_feed(settings: Settings, listeners: Listeners, **options: Any) -> Po
         skew=ClockSkew(settings.feed_delay_seconds, settings.lag_warn_seconds)
         if settings.freshness
         else None,
-        rest=Rest(settings.polygon_rest_url, settings.polygon_api_key),
+        rest=None if whole_market else Rest(settings.polygon_rest_url, settings.polygon_api_key),
+        sessions=parse_sessions(settings.sessions) if whole_market else None,
         **options,
     )

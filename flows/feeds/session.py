@@ -22,12 +22,14 @@ from flows.errors import FeedRefusedError, SettingsError
 from flows.feeds.backoff import Backoff, Timing
 from flows.feeds.clock_skew import ClockSkew
 from flows.feeds.feed_state import FeedState, Listeners, Outage
-from flows.feeds.frame_queue import FrameQueue
+from flows.feeds.frame_queue import FrameQueue, first_event_ns
 from flows.feeds.gaps import Gaps
 from flows.feeds.sentences import Sentences
 from flows.feeds.silence import Silence
+from flows.feeds.start import started
 from flows.feeds.statuses import Event, events_of, is_status, without_statuses
 from flows.feeds.subscriber import Subscriber, Watch
+from operators.sessions import Sessions
 
 MARKET = "stocks"
 MAX_FRAME = 16 * 2**20
@@ -93,6 +95,7 @@ class Session:
         timing: how long to wait for what.
         silence: when nothing has come for too long.
         skew: looks at the feed's clock; None: nobody does.
+        sessions: phases whose start is missed when the first event is later; None: none are.
     """
 
     def __init__(
@@ -106,6 +109,7 @@ class Session:
         timing: Timing,
         silence: Silence,
         skew: ClockSkew | None,
+        sessions: Sessions | None = None,
     ) -> None:
         self._url = url
         self._key = key
@@ -116,6 +120,7 @@ class Session:
         self._timing = timing
         self._silence = silence
         self._skew = skew
+        self._sessions = sessions
         self._sentences = Sentences(listeners.said, url, key, timing)
         self._gaps = Gaps()
         self._subscriber = self._new_subscriber()
@@ -289,6 +294,8 @@ class Session:
                 self._stands()
             if self._gaps.open:
                 self._queue.mark(self._gaps.end(received_ns, frame))
+            if self._sessions is not None:
+                self._mark_start(first_event_ns(frame, received_ns))
             put(received_ns, frame)
             if skew is not None and received_ns >= look_ns:
                 look_ns = received_ns + _LOOK_NS
@@ -296,6 +303,13 @@ class Session:
             self._gaps.saw(received_ns, frame)
             state.frames += 1
             state.last_received_ns = received_ns
+
+    def _mark_start(self, first_ns: int) -> None:
+        """Say what was missed before the first event of the run, once."""
+        sessions, self._sessions = self._sessions, None
+        missed = started(sessions, first_ns) if sessions is not None else None
+        if missed is not None:
+            self._queue.mark(missed)
 
     def _status(self, event: Event) -> None:
         self._refusal(event)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Set as AbstractSet
 
-from operators.records import Coverage
+from operators.records import SHED, Coverage
 
-SHED = "shed"
 RECORD_NS = 10_000_000_000
 
 _MOST_NAMED = 50

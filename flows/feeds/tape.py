@@ -150,6 +150,7 @@ class _TapePartition(StatefulSourcePartition[Ticks, TapeState]):
         )
         if self._out == 0 and end:
             chunk.rejects, chunk.rejected = ticks.rejects, ticks.rejected
+            chunk.notices = ticks.notices
         self._out, self._trades_out = end, trades
         return chunk
 

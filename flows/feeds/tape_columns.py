@@ -14,7 +14,7 @@ from flows.feeds.tape_files import TRADES, TapeError, TapeFile, connect, quoted,
 from operators.decode import valid_symbol
 from operators.ticks import DETAIL, ID_NUMBER, ID_ROW, ID_TEXT, LATENESS_UNKNOWN, MS, Array
 from operators.values import trade_id
-from operators.verdicts import sale_class
+from operators.verdicts import UnknownConditions, sale_class
 
 ABSENT = -1
 NAN = "'nan'"
@@ -86,6 +86,7 @@ class Catalogue:
         self.numbers = itertools.count()
         self.known: set[str] = set()
         self.versions = 0  # of the enum: what was prepared for another one is of no use
+        self.unknown_conditions = UnknownConditions()
         self._codes = [ABSENT]  # by place in the enum; no place is the last one
         self.learns = not wanted
         if wanted:
@@ -165,7 +166,7 @@ class FileReader:
 
     def __init__(self, catalogue: Catalogue, file: TapeFile, stated_side: bool) -> None:
         self._catalogue, self.file = catalogue, file
-        self._classes = _Classes()
+        self._classes = _Classes(catalogue.unknown_conditions)
         self._name = f"group_{next(catalogue.numbers)}"  # of the prepared statement
         self._version: int | None = None
         self._group = 0
@@ -338,7 +339,8 @@ class FileReader:
 class _Classes:
     """Hash of a condition list to class and sweep flag, learnt on sight."""
 
-    def __init__(self) -> None:
+    def __init__(self, unknown: UnknownConditions) -> None:
+        self._unknown = unknown
         self._known: dict[int, tuple[int, bool]] = {}
         self._hashes = np.empty(0, np.uint64)
         self._classes = np.empty((0, 2), np.uint8)
@@ -347,6 +349,7 @@ class _Classes:
         """Note the lists behind some hashes."""
         for hashed, conditions in rows:
             ids = [-1 if c is None else c for c in conditions or ()]
+            self._unknown.meet(ids)
             self._known[hashed] = sale_class(ids)
         self._hashes = np.array(sorted(self._known), np.uint64)
         self._classes = np.array([self._known[int(h)] for h in self._hashes], np.uint8)

@@ -11,6 +11,7 @@ import orjson
 from flows.feeds.tape_columns import Catalogue, Columns, FileReader
 from flows.feeds.tape_files import TRADES, TapeSet
 from flows.feeds.tape_merge import Run, in_places, merged
+from operators.records import UnknownCondition
 from operators.ticks import TRADE, Array, Row, Ticks
 from operators.values import CROSSED, GOOD, PROBLEMS, RejectLog
 
@@ -104,7 +105,10 @@ class TapeReader:
                 rows = self._grown(rows, counted)
                 here = Place(start_ns, self.names, rows.copy())
                 if runs:
-                    yield here, self._ticks(runs, rows)
+                    ticks = self._ticks(runs, rows)
+                    news = self._catalogue.unknown_conditions.take()
+                    ticks.notices += map(UnknownCondition, news)
+                    yield here, ticks
                 start_ns = cut_ns
             if until_ns == END:
                 return

@@ -320,3 +320,20 @@ def test_the_example_file_uncommented_is_the_defaults(tmp_path: Path) -> None:
 def test_every_setting_has_help_of_one_line() -> None:
     lengths = {setting.env: len(setting.rule.help) for setting in TABLE}
     assert [name for name, length in lengths.items() if not 5 < length < 80] == []
+
+
+@pytest.mark.parametrize(
+    ("host", "delay"),
+    [
+        ("wss://socket.polygon.io", 0),
+        ("wss://delayed.polygon.io", 900),
+        ("wss://delayed-business.massive.com:443", 900),
+        ("wss://undelayed.polygon.io", 0),
+    ],
+)
+def test_the_delay_of_a_delayed_host_is_known(tmp_path: Path, host: str, delay: float) -> None:
+    settings = load({"POLYGON_WS_URL": host}, tmp_path)
+    assert settings.feed_delay_seconds == delay
+    assert settings.sources["feed_delay_seconds"] == ("delayed host" if delay else "default")
+    given = {"POLYGON_WS_URL": host, "ORDER_FLOW_FEED_DELAY_SECONDS": "5"}
+    assert load(given, tmp_path).feed_delay_seconds == 5

@@ -10,7 +10,8 @@ from bytewax.dataflow import Dataflow
 from bytewax.testing import TestingSink, TestingSource, run_main
 
 from operators.decode import Decoder, decode
-from operators.records import Coverage, Reject
+from operators.freshness import LagRules
+from operators.records import SUSPENDED, Coverage, Reject, UnknownCondition
 from operators.ticks import (
     GAP,
     ID_MOCK_ROW,
@@ -300,6 +301,24 @@ def test_a_gap_marks_the_symbols_it_concerns() -> None:
     assert every.ticks["ts_ns"].tolist() == [2, 2]
 
 
+def test_a_symbol_first_met_after_a_gap_of_all_is_marked_too() -> None:
+    """A run before this one may have left windows of it that have the gap in them."""
+    decoder = Decoder()
+    decoder.gap(Coverage("*", 1, 2, "started", refilled=False))
+    chunks = [c for _ in range(2) for c in decoder.marked(frames(frame(GOOD)))]
+    assert [chunk.ticks["kind"].tolist() for chunk in chunks] == [[GAP], [TRADE], [TRADE]]
+    assert (shown(chunks[0])[0][0], int(chunks[0].ticks["ts_ns"][0])) == ("GOOD", 2)
+
+
+@pytest.mark.parametrize("gaps", [[], [Coverage("X", 1, 2, "drop", refilled=False)]])
+def test_without_a_gap_of_all_it_is_not(gaps: list[Coverage]) -> None:
+    decoder = Decoder()
+    for gap in gaps:
+        decoder.gap(gap)
+    chunks = [*decoder.marked(frames(frame(GOOD)))]
+    assert [chunk.ticks["kind"].tolist() for chunk in chunks] == [[TRADE]]
+
+
 def test_the_step_hands_on_ticks_rejects_and_coverage() -> None:
     tape = decoded(frame(wire_quote()))
     gap, refilled = (Coverage("X", 1, 2, "drop", refilled=r) for r in (False, True))
@@ -316,3 +335,47 @@ def test_the_step_hands_on_ticks_rejects_and_coverage() -> None:
     assert [t.ticks["kind"].tolist() for t in ticks] == [[TRADE], [GAP], [QUOTE]]
     assert rejects == [("", Reject("", "bad_type", "5", 1))]
     assert coverage == [("X", gap), ("X", refilled)]
+
+
+def test_the_step_records_suspensions_and_judges_each_connection_anew() -> None:
+    def at(second: int, lag: int) -> Frames:
+        return Frames([ns(second * 1000) + lag * 10**9], [frame(wire_trade(second * 1000))])
+
+    refilled = Coverage("*", 1, 2, "disconnect", refilled=True)
+    items: list[Any] = [at(0, 0), at(1, 31), at(40, 0), refilled, at(41, 99)]
+    flow = Dataflow("test")
+    up = op.input("in", flow, TestingSource(items))
+    seen = decode("decode", up, LagRules(10 * 10**9, 30 * 10**9))
+    ticks: list[Ticks] = []
+    coverage: list[tuple[str, Coverage]] = []
+    op.output("ticks", seen.ticks, TestingSink(ticks))
+    op.output("coverage", seen.coverage, TestingSink(coverage))
+    run_main(flow)
+    assert [one for chunk in ticks for one in chunk.details["stale"].tolist()] == [0, 1, 0, 0]
+    suspended = Coverage("X", ns(0), ns(40_000), SUSPENDED, refilled=False)
+    assert sorted(coverage) == [("*", refilled), ("X", suspended)]
+
+
+# Sale conditions nobody has told us of.
+
+
+def test_an_unknown_condition_is_news_once() -> None:
+    decoder = Decoder()
+    odd = frame(wire_trade(c=[99, 14, 61, 300]))
+    first, again = decoder(frames(odd, odd)), decoder(frames(odd, frame(wire_trade(c=[61]))))
+    assert first.notices == [UnknownCondition(61), UnknownCondition(99), UnknownCondition(300)]
+    assert again.notices == []
+    assert {*first.details["sale_class"].tolist(), *again.details["sale_class"].tolist()} == {2}
+
+
+def test_the_sides_of_crypto_are_no_sale_conditions() -> None:
+    one = {"ev": "XT", "pair": "X:BTC-USD", "p": 1.0, "s": 1.0, "t": OPEN_MS, "c": [99], "i": "1"}
+    ticks = decoded(frame(one))
+    assert (ticks.notices, ticks.details["sale_class"].tolist()) == ([], [0])
+
+
+def test_a_condition_that_was_met_is_read_the_fast_way() -> None:
+    decoder, odd = Decoder(), frame(wire_trade(c=[99]))
+    assert decoder._scan([odd], [1]).left == 1
+    decoder(frames(odd))
+    assert decoder._scan([odd], [1]).left == 0

@@ -22,9 +22,14 @@ from tests.reference_tape import Event
 MICRO = 1_000_000
 
 
-def fired(*events: Event, sessions: str = "regular") -> list[tuple[str, Firing]]:
+def fired(
+    *events: Event, sessions: str = "regular", stale: int | None = None
+) -> list[tuple[str, Firing]]:
+    """Return what leaves; `stale`: from this trade on the symbol is suspended."""
     chosen = parse_sessions(sessions)
     chunk: Any = Tape().ticks(*events)
+    if stale is not None:
+        chunk.details["stale"][stale:] = 1
     for step in (
         Nbbo(),
         Eligibility(EligibilityRules(chosen, 1_000)),
@@ -159,3 +164,8 @@ def test_a_burst_before_a_parent_leaves_before_it_and_a_buy_is_at_the_ask() -> N
         (ns(WARM + 100), True, False, "at_ask"),
         (ns(WARM + 200), False, True, "at_bid"),
     ]
+
+
+def test_what_a_suspended_symbol_does_is_not_said() -> None:
+    tape = [trade(100 * i, 10.0, 1_000, stated_side=-1) for i in range(3)]
+    assert [f.ts_ns for _, f in fired(*tape, stale=1)] == [ns(0)]

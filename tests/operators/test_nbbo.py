@@ -54,11 +54,13 @@ def test_all_that_is_known_of_a_print_goes_with_it() -> None:
         trade_id="71",
         participant_ns=ns(1),
     )
-    (row,) = Nbbo()(Tape().ticks(quote(2.5), one)).rows
+    ticks = Tape().ticks(quote(2.5), one)
+    ticks.details["stale"] = 1
+    (row,) = Nbbo()(ticks).rows
     said = {
         "ts_ns": ns(3.25), "price": 10_500_000, "size": 37_000, "quote_ns": ns(2.5),
         "trade_id": 71, "exchange": 4, "trf": 202, "sale_class": 9, "sweep": 1, "id_kind": 2,
-        "lateness_ms": 2, "stated_side": 0, "kind": TRADE,
+        "lateness_ms": 2, "stated_side": 0, "kind": TRADE, "stale": 1,
     }  # fmt: skip
     assert {name: int(row[name]) for name in said} == said
 

@@ -126,6 +126,14 @@ def test_a_gap_starts_the_six_minutes_anew_and_keeps_the_volumes() -> None:
     assert chunk.volume["current"].tolist()[3] == 3 * MICRO
 
 
+def test_windows_of_a_suspended_symbol_are_not_warm() -> None:
+    chunk = prints(sell(0, 1), sell(360_000, 1), sell(360_001, 1))
+    chunk.rows["stale"][1] = 1
+    volume = RollingVolume()(chunk).volume
+    assert volume["warm"].tolist() == [0, 0, 1]
+    assert volume["current"].tolist() == [MICRO, MICRO, 2 * MICRO]
+
+
 def random_prints(seed: int, n: int) -> list[P]:
     rng = random.Random(seed)
     ms, rows = {"X": 0.0, "Y": 0.0, "Z": 0.0}, []

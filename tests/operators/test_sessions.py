@@ -14,6 +14,7 @@ from operators.sessions import (
     is_trading_day,
     parse_sessions,
     phase_name,
+    phase_start,
     phase_table,
     regular_close,
 )
@@ -142,3 +143,22 @@ def test_the_evening_in_new_york_belongs_to_the_day_before_utc() -> None:
 )
 def test_an_alert_names_the_phase_of_the_clock(day: date, clock: str, name: str) -> None:
     assert phase_name(parse_sessions("pre,regular,post"), ms(day, clock)) == name
+
+
+@pytest.mark.parametrize(
+    ("text", "clock", "start"),
+    [
+        ("regular", "09:29", None),
+        ("regular", "09:30", "09:30"),
+        ("regular", "15:59", "09:30"),
+        ("regular", "16:00", None),
+        ("pre,regular", "09:30", "09:30"),
+        ("pre,regular", "09:29", "04:00"),
+        ("07:00-10:00", "09:45", "07:00"),
+        ("all", "12:00", None),
+    ],
+)
+def test_a_phase_began_at_its_start(text: str, clock: str, start: str | None) -> None:
+    day = date(2024, 1, 2)
+    expected = None if start is None else ms(day, start)
+    assert phase_start(parse_sessions(text), ms(day, clock)) == expected

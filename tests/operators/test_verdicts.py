@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from operators.verdicts import VERDICTS, is_known_condition, sale_class
+from operators.verdicts import (
+    MOST_UNKNOWN,
+    VERDICTS,
+    UnknownConditions,
+    is_known_condition,
+    sale_class,
+)
 
 
 @pytest.mark.parametrize(
@@ -40,3 +46,16 @@ def test_what_has_a_class_is_known() -> None:
     assert [c for c in range(-1, 80) if not is_known_condition(c)] == [
         -1, 26, *range(39, 41), *range(42, 52), 54, 56, 61, *range(72, 80)
     ]  # fmt: skip
+
+
+def test_each_id_without_a_class_is_news_once() -> None:
+    unknown = UnknownConditions()
+    assert [unknown.meet(ids) for ids in ([99, 14, 99], [61, 99], [])] == [[99], [61], []]
+    assert [unknown.take(), unknown.take()] == [[99, 61], []]
+
+
+def test_a_feed_that_invents_ids_is_not_followed_for_ever() -> None:
+    unknown = UnknownConditions()
+    for n in range(2 * MOST_UNKNOWN):
+        unknown.meet([1000 + n])
+    assert unknown.take() == [*range(1000, 1256)]

@@ -15,9 +15,8 @@ from flows.feeds.gaps import START, UNSUBSCRIBED, WARM_UP_NS
 from flows.feeds.holes import RESTART, RefillLimits
 from flows.feeds.refill import FeedPosition, Item, Refiller
 from flows.feeds.rest import Rest, RestTiming
-from flows.feeds.shedding import SHED
 from flows.mock.tape import Tape
-from operators.records import Coverage
+from operators.records import SHED, Coverage
 from operators.ticks import LATE, WARMING, Frames, Refill
 from tests.flows.http import KEY, Heard, HttpServer, Reply, TapeReplies
 from tests.flows.mock.tapes import NINE_THIRTY_NS, small_tape

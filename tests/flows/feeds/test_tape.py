@@ -8,6 +8,7 @@ import pytest
 
 from flows.feeds.tape import TapeFeed
 from flows.feeds.tape_files import TapeError, open_tapes
+from operators.records import UnknownCondition
 from operators.state import StateVersionError
 from operators.ticks import Ticks
 from tests.flows.feeds.replaying import batches, keys, prices, replayed, shown
@@ -318,3 +319,14 @@ def test_progress_tells_how_far_it_is(tmp_path: Path) -> None:
     list(batches(feed))
     said = feed.progress
     assert (said.rows, said.ticks, said.first_ns, said.last_ns) == (10, 10, ns(0), ns(9))
+
+
+def test_a_condition_nobody_knows_is_news_once_a_tape(tmp_path: Path) -> None:
+    columns = (*TRADES, "conditions")
+    rows = [("X", ns(i), 5.0, 1.0, [14, 99] if i % 2 else [61]) for i in range(6)]
+    tapes = [parquet(tmp_path / f"{n}.parquet", columns, *rows) for n in "ab"]
+    chunks = replayed(*tapes, batch=2)
+    assert [one for chunk in chunks for one in chunk.notices] == [
+        UnknownCondition(61),
+        UnknownCondition(99),
+    ]

@@ -1,0 +1,41 @@
+"""All machine code is there before the feed is opened: compiling takes a second a kernel."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+COMPILED_LATER = """
+import sys
+from pathlib import Path
+
+from flows.run import replay, sample_tape
+from flows.settings import Settings
+from flows.warm_up import warm_up
+from operators.decode import Decoder
+from operators.kernels import _kernels
+from tests.make import frame, frames, wire_quote, wire_trade
+
+warm_up(lambda text: None, live=sys.argv[2] == "live")
+before = {kernel: len(kernel.overloads) for kernel in _kernels}
+events = [event(sym=f"S{n}") for n in range(600) for event in (wire_trade, wire_quote)]
+decode = Decoder()
+for _ in range(2):
+    decode(frames(frame(*events), frame(wire_trade(i="a"))))
+replay(Settings(), sample_tape(), Path(sys.argv[1]))
+print([k.py_func.__name__ for k in _kernels if len(k.overloads) > before[k]])
+"""
+
+
+def test_no_kernel_is_compiled_after_the_warm_up(tmp_path: Path) -> None:
+    for mode in ("live", "replay"):
+        done = subprocess.run(
+            [sys.executable, "-c", COMPILED_LATER, str(tmp_path / mode), mode],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.stdout.splitlines()[-1:] == ["[]"], done.stderr[-2000:]
