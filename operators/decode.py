@@ -365,14 +365,14 @@ class Decoded:
 Item = Frames | Refill | Ticks | Coverage
 
 
-class _Reader:
+class Reader:
     """Turn the items of one feed into ticks, in order.
 
     A gap of every symbol is one of those, too, that the feed names only after it: their saved
     windows may reach back to before it.
     """
 
-    def __init__(self, lag: LagRules | None) -> None:
+    def __init__(self, lag: LagRules | None = None) -> None:
         self._decoder = Decoder(lag)
         self._unseen_ns: int | None = None  # end of the newest gap of every symbol
         self._marked = 0  # names marked since
@@ -428,7 +428,7 @@ def decode(step_id: str, up: Stream[Item], lag: LagRules | None = None) -> Decod
     def rejects_of(chunk: Ticks) -> Iterator[tuple[str, Reject]]:
         return ((reject.symbol, reject) for reject in chunk.rejects)
 
-    ticks = op.flat_map("ticks", up, _Reader(lag))
+    ticks = op.flat_map("ticks", up, Reader(lag))
     missed = op.flat_map("coverage", up, coverage_of)
     coverage = op.merge("gaps", missed, op.flat_map("suspended", ticks, suspended))
     return Decoded(ticks, op.flat_map("rejects", ticks, rejects_of), coverage)

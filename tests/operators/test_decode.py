@@ -9,7 +9,7 @@ import pytest
 from bytewax.dataflow import Dataflow
 from bytewax.testing import TestingSink, TestingSource, run_main
 
-from operators.decode import Decoder, decode
+from operators.decode import Decoder, Reader, decode
 from operators.freshness import LagRules
 from operators.records import SUSPENDED, Coverage, Reject, UnknownCondition
 from operators.ticks import (
@@ -303,19 +303,20 @@ def test_a_gap_marks_the_symbols_it_concerns() -> None:
 
 def test_a_symbol_first_met_after_a_gap_of_all_is_marked_too() -> None:
     """A run before this one may have left windows of it that have the gap in them."""
-    decoder = Decoder()
-    decoder.gap(Coverage("*", 1, 2, "started", refilled=False))
-    chunks = [c for _ in range(2) for c in decoder.marked(frames(frame(GOOD)))]
+    gap = Coverage("*", 1, 2, "started", refilled=False)
+    good = frames(frame(GOOD))
+    reader = Reader()
+    chunks = [chunk for item in (gap, good, good) for chunk in reader(item) if len(chunk)]
     assert [chunk.ticks["kind"].tolist() for chunk in chunks] == [[GAP], [TRADE], [TRADE]]
     assert (shown(chunks[0])[0][0], int(chunks[0].ticks["ts_ns"][0])) == ("GOOD", 2)
 
 
 @pytest.mark.parametrize("gaps", [[], [Coverage("X", 1, 2, "drop", refilled=False)]])
 def test_without_a_gap_of_all_it_is_not(gaps: list[Coverage]) -> None:
-    decoder = Decoder()
+    reader = Reader()
     for gap in gaps:
-        decoder.gap(gap)
-    chunks = [*decoder.marked(frames(frame(GOOD)))]
+        assert [chunk.ticks["kind"].tolist() for chunk in reader(gap)] == [[GAP]]
+    chunks = [*reader(frames(frame(GOOD)))]
     assert [chunk.ticks["kind"].tolist() for chunk in chunks] == [[TRADE]]
 
 
