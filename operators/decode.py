@@ -378,6 +378,7 @@ class Reader:
         self._marked = 0  # names marked since
 
     def __call__(self, item: Item) -> Iterator[Ticks]:
+        """Yield the ticks of an item, marks among them."""
         for chunk in self._ticks_of(item):
             if self._unseen_ns is not None and self._marked < len(chunk.names):
                 new = chunk.names[self._marked :]
