@@ -46,7 +46,7 @@ from sinks.status import SUSPENDED, StatusSink, copied
 from sinks.status import Totals as Counts
 
 MOST_NAMED = 1000  # suspended symbols, so that a heartbeat stays one write
-LIVE_HISTORY_S, REPLAY_HISTORY_S = 1.0, 5.0
+HISTORY_S = 5.0  # between two looks: each opens the file, and takes a core from the alerts
 PATIENCE_S = 3.0  # with a disk that refuses the last alerts of a run
 Feed = PolygonFeed | TapeFeed | CaptureFeed
 FEED_NAMES = {"polygon": "live", "tape": "replay", "sample": "sample"}
@@ -226,9 +226,7 @@ def assemble(
     run = new_run(FEED_NAMES[kind], settings.public(), tapes)
     status = StatusSink(root / STATUS)
     is_live = kind == "polygon"
-    # Nobody waits for a replay's history before its end, and each look opens the file.
-    period_s = LIVE_HISTORY_S if is_live else REPLAY_HISTORY_S
-    history = History(root, run, lambda: totals(status.totals), period_s=period_s)
+    history = History(root, run, lambda: totals(status.totals), period_s=HISTORY_S)
     latencies = Latencies()
     logs = _logs(root, history.keeper, is_live, latencies)
     state = feed.state if isinstance(feed, PolygonFeed) else None

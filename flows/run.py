@@ -34,7 +34,7 @@ from operators.state import StateVersionError
 from sinks.appendfile import LogError
 from sinks.elsewhere import SinkElsewhere, SourceElsewhere
 
-SWITCH_S = 0.0005
+SWITCH_S = 0.00005
 
 SAMPLE_BANNER = """\
 No POLYGON_API_KEY is set, so this is the embedded sample tape: nothing here is the market.
@@ -237,8 +237,8 @@ def prepare(settings: Settings, raise_refusal: bool = True) -> Assembly:
     if kind == "polygon":
         root = made(live_folder(settings.data_dir))
         instance.hold(root)
-        # The socket's thread wants the interpreter for microseconds, often: by default it could
-        # wait 5 ms for it each time the dataflow is at work.
+        # Threads take turns by this clock. The dataflow asks for the interpreter a dozen times
+        # a batch; by default each could wait 5 ms for a thread that is at work.
         sys.setswitchinterval(SWITCH_S)
         lines = LiveLines(settings.heartbeat_seconds, settings.feed_delay_seconds)
         listeners = Listeners(lines.blind, lines.restored, lambda text: say(f"{text}\n"))
