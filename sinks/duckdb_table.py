@@ -1,4 +1,4 @@
-"""The DuckDB output of the dataflow: a thread that catches the history up, once a second.
+"""The DuckDB output of the dataflow: a thread that catches the history up every few seconds.
 
 The alert path never waits for it. While somebody holds the file the thread looks again, ever
 less often (1 to 5 s); `state` says how far behind the history is and who holds it.
