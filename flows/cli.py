@@ -21,6 +21,7 @@ from flows.commands.query import query
 from flows.commands.rebuild_history import rebuild_history
 from flows.commands.replay import replay_command
 from flows.commands.run import run
+from flows.commands.scorecard import scorecard
 from flows.commands.tail import tail
 from flows.errors import OrderflowError
 
@@ -57,7 +58,17 @@ def cli(debug: bool) -> None:
         sys.excepthook = sys.__excepthook__
 
 
-for _command in (demo, run, replay_command, tail, query, config, mock_feed, rebuild_history):
+for _command in (
+    demo,
+    run,
+    replay_command,
+    scorecard,
+    tail,
+    query,
+    config,
+    mock_feed,
+    rebuild_history,
+):
     cli.add_command(_command)
 
 

@@ -9,6 +9,7 @@ from flows.errors import OrderflowError
 
 ALERTS = "alerts.jsonl"
 HISTORY = "alerts.duckdb"
+SCORES = "scorecard.jsonl"
 
 
 def cache_folder() -> Path:
