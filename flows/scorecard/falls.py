@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from flows.scorecard.recorded import SymbolDay
-from flows.scorecard.study import BP, SECOND
+from flows.scorecard.study import BP, SECOND, at_least
 from operators.ticks import Array
 
 WITHIN_S = 300
@@ -59,7 +59,7 @@ def falls(day: SymbolDay, x_bp: float) -> Falls:
     high = np.lib.stride_tricks.sliding_window_view(padded, reach).max(axis=1)
     below = BP * (1 - mid / high)
     complete: list[int] = []
-    deep, over = np.flatnonzero(below >= x_bp), np.flatnonzero(below <= x_bp / 2)
+    deep, over = np.flatnonzero(at_least(below, x_bp)), np.flatnonzero(below <= x_bp / 2)
     i = 0
     while (k := int(np.searchsorted(deep, i))) < len(deep):
         complete.append(int(looks[deep[k]]))

@@ -87,7 +87,7 @@ def ratio_interval(over: Array, under: Array, blocks: Array, seed: int) -> tuple
     known = np.isfinite(over) & np.isfinite(under)
     _, block = np.unique(blocks[known], return_inverse=True)
     g = int(block.max()) + 1 if len(block) else 0
-    if g < FEWEST_BLOCKS or len(block) < FEWEST_EVENTS:
+    if g < FEWEST_BLOCKS or len(block) < FEWEST_EVENTS or not under[known].any():
         return float("nan"), float("nan")
     weights = resampled(g, np.random.default_rng(seed))
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -110,14 +110,18 @@ def mean_bands(values: Array, blocks: Array, seed: int) -> tuple[Array, Array, A
     sums, counts = np.zeros((g, values.shape[1])), np.zeros((g, values.shape[1]))
     np.add.at(sums, block, np.where(known, values, 0.0))
     np.add.at(counts, block, known)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        mean = sums.sum(axis=0) / counts.sum(axis=0)
-        if g < FEWEST_BLOCKS:
-            return mean, np.full(len(mean), np.nan), np.full(len(mean), np.nan)
+    seen = counts.sum(axis=0)
+    mean = np.divide(sums.sum(axis=0), seen, out=np.full(len(seen), np.nan), where=seen > 0)
+    low, high = np.full(len(seen), np.nan), np.full(len(seen), np.nan)
+    if g >= FEWEST_BLOCKS:
         weights = resampled(g, np.random.default_rng(seed))
-        means = (weights @ sums) / (weights @ counts)
-    edges = np.nanquantile(means, ((1 - LEVEL) / 2, (1 + LEVEL) / 2), axis=0)
-    return mean, edges[0], edges[1]
+        totals = weights @ counts
+        means = np.divide(
+            weights @ sums, totals, out=np.full(totals.shape, np.nan), where=totals > 0
+        )
+        edges = np.nanquantile(means[:, seen > 0], ((1 - LEVEL) / 2, (1 + LEVEL) / 2), axis=0)
+        low[seen > 0], high[seen > 0] = edges
+    return mean, low, high
 
 
 def benjamini_hochberg(p: Array) -> Array:

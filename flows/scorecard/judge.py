@@ -12,7 +12,7 @@ import numpy as np
 
 from flows.errors import OrderflowError
 from flows.scorecard.log import ALL, Score
-from flows.scorecard.measures import Measures, column, measure
+from flows.scorecard.measures import Measures, column, day_of, measure
 from flows.scorecard.recorded import Recorded, SymbolDay
 from flows.scorecard.rivals import RIVALS, rivals
 from flows.scorecard.scores import mean, scores_of, with_q
@@ -98,11 +98,12 @@ def judge(recorded: Recorded, settings: Settings, terms: Terms) -> Judged:
     before: dict[str, list[SymbolDay]] = defaultdict(list)
     for day in recorded.days:
         own = {kind: fired.get((kind, day.symbol), np.empty(0)) for kind in ALERT_TYPES}
+        about = day_of(day, terms.fall_bp)
         times = own | rivals(day, before[day.symbol], settings)
         other = market.get(day.day) if day.symbol != MARKET else None
         for kind, ns in times.items():
             events = events_of(kind, day, other, ns, terms.delay_ms, terms.controls, terms.seed)
-            measured.append(measure(events, terms.fall_bp, terms.delay_ms))
+            measured.append(measure(events, about, terms.fall_bp, terms.delay_ms))
         before[day.symbol].append(day)
     return Judged(_card(recorded, settings, terms, measured), measured, recorded.days)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from flows.scorecard.exits import HOLD_NS, Exits, exits
-from flows.scorecard.falls import Seen, deepest, falls, lowest, seen
+from flows.scorecard.falls import Falls, Seen, deepest, falls, lowest, seen
 from flows.scorecard.recorded import SymbolDay
 from flows.scorecard.study import (
     BP,
@@ -16,6 +17,7 @@ from flows.scorecard.study import (
     SECOND,
     Events,
     abnormal_moves,
+    at_least,
     mean_known,
     moves,
     net_moves,
@@ -48,11 +50,24 @@ def spread_of_moves(day: SymbolDay) -> float:
     return float(np.std(found)) if len(found) else float("nan")
 
 
-def measure(events: Events, fall_bp: float, delay_ms: float) -> Measures:
+class Day(NamedTuple):
+    """What is the same for every kind on a symbol-day: its falls, and how much it moves."""
+
+    fell: Falls
+    spread_bp: float
+
+
+def day_of(day: SymbolDay, fall_bp: float) -> Day:
+    """Look through a symbol-day once."""
+    return Day(falls(day, fall_bp), spread_of_moves(day))
+
+
+def measure(events: Events, about: Day, fall_bp: float, delay_ms: float) -> Measures:
     """Measure the events of one kind on one symbol-day.
 
     Args:
         events: The events.
+        about: Their symbol-day.
         fall_bp: How deep a fall is, and where a plain stop-loss stands.
         delay_ms: From a quote to what can be done about it.
     """
@@ -63,7 +78,7 @@ def measure(events: Events, fall_bp: float, delay_ms: float) -> Measures:
         columns[f"net_{horizon}"] = net_moves(events, events.ns, span)
         columns[f"abnormal_{horizon}"] = abnormal_moves(events, span)
     deep, deep_controls = deepest(day, events.ns), deepest(day, events.controls)
-    for suffix, x in (("", fall_bp), ("_sd", spread_of_moves(day))):
+    for suffix, x in (("", fall_bp), ("_sd", about.spread_bp)):
         columns[f"fall{suffix}"] = _reaches(deep, x)
         # Compared alert by alert: where the alert's own five minutes are cut short, neither counts.
         base = mean_known(_reaches(deep_controls, x))
@@ -73,11 +88,11 @@ def measure(events: Events, fall_bp: float, delay_ms: float) -> Measures:
     for name, values in _of_controls(day, events.controls).items():
         base = mean_known(values)
         columns[f"{name}_base"] = np.where(np.isfinite(left.over_hold), base, np.nan)
-    return Measures(events, columns, seen(falls(day, fall_bp), day.until_ns, events.ns))
+    return Measures(events, columns, seen(about.fell, day.until_ns, events.ns))
 
 
 def _reaches(deep: Array, x: float) -> Array:
-    return np.where(np.isfinite(deep), deep >= x, np.nan)
+    return np.where(np.isfinite(deep), at_least(deep, x), np.nan)
 
 
 def _of_controls(day: SymbolDay, ns: Array) -> dict[str, Array]:

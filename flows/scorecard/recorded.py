@@ -43,8 +43,8 @@ COUNTED_PRINT = np.dtype(
 class SymbolDay:
     """One symbol on one day of its tape, between its session's bounds.
 
-    `marks` are usable quotes, or prints where `quoted` is false; `until_ns` is the end of what
-    can be measured: of the session, or of the tape if that ends sooner.
+    `marks` are usable quotes, or prints where `quoted` is false. It lasts from its first mark or
+    print to its last, both included: what a horizon beyond that would have shown is not known.
     """
 
     symbol: str
@@ -171,8 +171,8 @@ def _days(
         for day, start, end in bounds(rows["ts_ns"], admitted):
             mine, held = _between(rows, start, end), _between(marks, start, end)
             if len(mine) and len(held):
-                until = min(end, int(max(held["ts_ns"][-1], mine["ts_ns"][-1])))
-                first = int(held["ts_ns"][0])
+                first = int(min(held["ts_ns"][0], mine["ts_ns"][0]))
+                until = int(max(held["ts_ns"][-1], mine["ts_ns"][-1]))
                 days.append(SymbolDay(symbol, day, first, until, quoted, held, mine))
     return sorted(days, key=lambda day: (day.day, day.symbol))
 

@@ -92,6 +92,12 @@ def net_moves(events: Events, ns: Array, horizon_ns: int) -> Array:
     return own if events.market is None else own - moves(events.market, ns, horizon_ns)
 
 
+def at_least(values: Array, x: float) -> Array:
+    """Return whether moves reach `x`; a millionth of a basis point is the floats' and nobody's."""
+    reached: Array = values >= x - 1e-6
+    return reached
+
+
 def mean_known(values: Array) -> Array:
     """Return the mean along the last axis of what is known; nan where nothing is."""
     known = np.isfinite(values)
