@@ -47,6 +47,7 @@ def report(judged: Judged) -> str:
         "<ul>" + "".join(f"<li>{escape(line)}</li>" for line in reading(card)) + "</ul>",
         "<h2>Five minutes after</h2>",
         _table(COLUMNS, shown(card), [cells(row) for row in shown(card)]),
+        _rivals(),
         "<h2>The price around an alert</h2><p>Mean move since the moment one could have acted, "
         "less the market's and the controls', in basis points. The band is pointwise, 95 %; "
         "a curve without one has too few blocks.</p>",
@@ -56,7 +57,6 @@ def report(judged: Judged) -> str:
         _held_out(card),
         "<h2>Alerts over the price</h2>",
         *(_day(day, judged.measured, card.sessions) for day in judged.days),
-        _rivals(),
     ]
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -204,7 +204,9 @@ def _day(day: SymbolDay, measured: Sequence[Measures], sessions: str) -> str:
 
 
 def _short(kind: str) -> str:
-    return name(kind).replace("large ", "").replace(" signal", "").replace("minute ", "")
+    """Return the word of a name that tells it from the others."""
+    words = [w for w in name(kind).split() if w not in ("large", "signal", "minute", "raw")]
+    return " ".join(words)
 
 
 def _since(day: SymbolDay, ns: Array) -> Array:
@@ -240,6 +242,6 @@ def _rivals() -> str:
         f"<li>{escape(name(kind))}: {escape(what)}</li>" for kind, what in RIVALS.items()
     )
     return (
-        "<h2>The rivals</h2><p>Simple alarms on the same tape. An alert that does not beat them "
-        f"is not worth its code. None is fitted.</p><ul>{lines}</ul>"
+        "<p>The last rows are rivals: simple alarms on the same tape, none fitted. An alert that "
+        f"does not beat them is not worth its code.</p><ul>{lines}</ul>"
     )

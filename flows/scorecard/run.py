@@ -23,6 +23,7 @@ from flows.settings import Settings
 from flows.warm_up import warm_up
 from sinks.appendfile import LogError
 from sinks.appendlog import AppendLog
+from sinks.iso import iso_utc
 
 REPORT = "scorecard.html"
 
@@ -74,7 +75,7 @@ def write(judged: Judged, root: Path) -> Written:
     Raises:
         OrderflowError: it cannot be written, or the history is held by somebody.
     """
-    now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    now = iso_utc(time.time_ns()).replace(":", "").replace("-", "")
     try:
         root.mkdir(parents=True, exist_ok=True)
         beside = root / f".{REPORT}.{os.getpid()}"

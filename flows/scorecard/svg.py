@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
 
-LEFT, RIGHT, TOP, BOTTOM = 46.0, 8.0, 8.0, 20.0
+LEFT, RIGHT, TOP, BOTTOM = 46.0, 16.0, 8.0, 20.0
 STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 
 

@@ -31,6 +31,6 @@ def test_a_plot_is_well_formed_and_up_is_more() -> None:
     root = ET.fromstring(plot.svg('a "title" & more'))  # noqa: S314 - our own
     assert root.get("aria-label") == 'a "title" & more'
     line = next(node for node in root if node.get("class") == "mean")
-    assert line.get("points") == "46.0,80.0 292.0,8.0"
+    assert line.get("points") == "46.0,80.0 284.0,8.0"
     assert [node.text for node in root if node.get("class") == "x"] == ["<start>"]
     assert plot.at_y(1.0) < plot.at_y(0.0)
