@@ -55,7 +55,8 @@ def falls(day: SymbolDay, x_bp: float) -> Falls:
         return Falls(looks, 0.0)
     mid = day.at(looks)
     reach = min(WITHIN_S, len(mid))
-    padded = np.concatenate([np.full(reach - 1, -np.inf), mid])
+    # Before its first mark a symbol has no price, and so no high.
+    padded = np.concatenate([np.full(reach - 1, -np.inf), np.where(mid > 0, mid, -np.inf)])
     high = np.lib.stride_tricks.sliding_window_view(padded, reach).max(axis=1)
     below = BP * (1 - mid / high)
     complete: list[int] = []

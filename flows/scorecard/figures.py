@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from flows.picture import KINDS
@@ -11,6 +12,7 @@ from flows.scorecard.study import HORIZONS_S
 
 NOTHING = "·"
 FOCUS_S = 300
+MOST_SYMBOLS = 30
 
 
 def name(kind: str) -> str:
@@ -41,6 +43,12 @@ def interval(row: Score) -> str:
 def probability(value: float | None) -> str:
     """Return a p- or q-value."""
     return NOTHING if value is None else f"{value:.3f}"
+
+
+def some(symbols: Sequence[str]) -> str:
+    """Return symbols as a list that stays short."""
+    more = f" and {len(symbols) - 20:,} more" if len(symbols) > 20 else ""
+    return ", ".join(symbols[:20]) + more
 
 
 COLUMNS = (
@@ -116,14 +124,27 @@ def horizon_cells(rows: Sequence[Score]) -> tuple[str, ...]:
     return tuple(out)
 
 
+def most_alerted(card: Scorecard) -> list[str]:
+    """Return the symbols there is room for: those with the most alerts of ours."""
+    alerts = Counter[str]()
+    for row in card.scores:
+        if not row.rival and row.symbol != ALL:
+            alerts[row.symbol] += row.alerts
+    return sorted(sorted(card.symbols, key=lambda s: (-alerts[s], s))[:MOST_SYMBOLS])
+
+
 def shown(card: Scorecard) -> list[Score]:
     """Return the rows worth a look at five minutes: ours by symbol, the rivals' in all."""
-    several = len(card.symbols) > 1
+    several, symbols = len(card.symbols) > 1, {*most_alerted(card)}
     return [
         row
         for row in card.scores
         if row.horizon_s == FOCUS_S
-        and (row.symbol == ALL or not several or (row.alerts and not row.rival))
+        and (
+            row.symbol == ALL
+            or not several
+            or (row.alerts and not row.rival and row.symbol in symbols)
+        )
     ]
 
 
@@ -160,8 +181,13 @@ def reading(card: Scorecard) -> list[str]:
         )
     else:
         lines.append("Nothing was fitted to these days; no symbol has a second day to hold out.")
+    if len(card.symbols) > MOST_SYMBOLS:
+        lines.append(
+            f"The {MOST_SYMBOLS} most alerted of {len(card.symbols):,} symbols are shown; the "
+            "JSON and the history have all."
+        )
     if card.unjudged:
-        lines.append(f"Without a counted print, not judged: {', '.join(card.unjudged)}.")
+        lines.append(f"Without a counted print, not judged: {some(card.unjudged)}.")
     return lines
 
 

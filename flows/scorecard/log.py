@@ -23,11 +23,12 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
 
     Moves in basis points: `move_bp` of the mid, `net_bp` less the market's (null without one),
     `abnormal_bp` also less the matched controls', with its interval, p-value and q-value over
-    all rows. `measured` alerts had the horizon before the end of the day. What follows the
-    horizon's columns is the same for every horizon: falls are looked for within five minutes,
-    exits judged after fifteen. Shares are between 0 and 1. `lift` is `fall_share` over
-    `base_share`; `covered` the share of the time within five minutes after an alert, which is
-    the recall that blind alarms would have.
+    all rows. `alerts_a_day` is of a symbol-day of the tape, however short; `measured` alerts had
+    the horizon before the end of the day. What follows the horizon's columns is the same for
+    every horizon: falls are looked for within five minutes, exits judged after fifteen. Shares
+    are between 0 and 1. `lift` is `fall_share` over `base_share`; `covered` the share of the
+    time within five minutes after an alert, which is the recall that blind alarms would have.
+    `_base` is what the controls had.
     """
 
     alert_type: str

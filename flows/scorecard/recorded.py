@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
@@ -89,15 +89,17 @@ class _Columns:
         held.append(codes)
         values.append(rows)
 
-    def by_symbol(self) -> Iterator[tuple[str, Array]]:
-        """Yield each symbol and its rows, in the order they came."""
+    def by_symbol(self) -> dict[str, Array]:
+        """Return the rows of each symbol, in the order they came."""
+        found: dict[str, list[Array]] = defaultdict(list)
         for names, held, values in self._parts.values():
             codes, rows = np.concatenate(held), np.concatenate(values)
             order = np.argsort(codes, kind="stable")
             cuts = np.flatnonzero(np.diff(codes[order])) + 1
             for part in np.split(order, cuts):
                 if len(part):
-                    yield names[codes[part[0]]], rows[part]
+                    found[names[codes[part[0]]]].append(rows[part])
+        return {symbol: np.concatenate(parts) for symbol, parts in found.items()}
 
 
 def _quotes(ticks: Ticks, columns: _Columns) -> int:
@@ -156,16 +158,14 @@ def record(feed: TapeFeed, settings: Settings) -> Recorded:
         out.trades += len(ticks.details)
         out.quotes += _quotes(ticks, quotes)
         out.alerts += pipeline(ticks)
-    out.days = _days(prints.by_symbol(), dict(quotes.by_symbol()), settings.sessions)
+    out.days = _days(prints.by_symbol(), quotes.by_symbol(), settings.sessions)
     return out
 
 
-def _days(
-    prints: Iterable[tuple[str, Array]], quotes: dict[str, Array], sessions: str
-) -> list[SymbolDay]:
+def _days(prints: dict[str, Array], quotes: dict[str, Array], sessions: str) -> list[SymbolDay]:
     admitted = parse_sessions(sessions)
     days: list[SymbolDay] = []
-    for symbol, rows in prints:
+    for symbol, rows in prints.items():
         quoted = symbol in quotes
         marks = quotes[symbol] if quoted else _as_marks(rows)
         for day, start, end in bounds(rows["ts_ns"], admitted):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from html import escape
@@ -16,10 +17,12 @@ from flows.scorecard.figures import (
     HORIZON_COLUMNS,
     cells,
     horizon_cells,
+    most_alerted,
     name,
     number,
     reading,
     shown,
+    some,
 )
 from flows.scorecard.judge import ALERT_TYPES, Judged, Scorecard
 from flows.scorecard.log import ALL, Score
@@ -31,6 +34,7 @@ from operators.sessions import ENDLESS, NEW_YORK
 from operators.ticks import Array
 
 FEWEST_DRAWN = 5
+MOST_DAYS = 40
 POINTS = 700
 LANE = 13.0
 MINUTES = ((-300, "-5 min"), (0, "alert"), (300, "+5"), (600, "+10"), (900, "+15"))
@@ -42,7 +46,7 @@ def report(judged: Judged) -> str:
     days = f"{card.days[0]} to {card.days[-1]}" if len(card.days) > 1 else card.days[0]
     css = Path(__file__).with_name("report.css").read_text(encoding="utf-8")
     body = [
-        f"<h1>What the alerts were worth</h1><p>{escape(', '.join(card.symbols))} · {days}</p>",
+        f"<h1>What the alerts were worth</h1><p>{escape(some(card.symbols))} · {days}</p>",
         f'<p class="verdict">{escape(verdict(card))}</p>',
         "<ul>" + "".join(f"<li>{escape(line)}</li>" for line in reading(card)) + "</ul>",
         "<h2>Five minutes after</h2>",
@@ -56,7 +60,7 @@ def report(judged: Judged) -> str:
         _horizons(card),
         _held_out(card),
         "<h2>Alerts over the price</h2>",
-        *(_day(day, judged.measured, card.sessions) for day in judged.days),
+        *_days(judged),
     ]
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -119,6 +123,7 @@ def _horizons(card: Scorecard) -> str:
 def _held_out(card: Scorecard) -> str:
     if not card.held_out:
         return ""
+    symbols = most_alerted(card)
     rows = [
         (
             name(held.alert_type),
@@ -129,6 +134,7 @@ def _held_out(card: Scorecard) -> str:
             number(held.later_bp, sign=True),
         )
         for held in card.held_out
+        if held.symbol in symbols
     ]
     head = ("alert", "symbol", "earlier days (alerts)", "5 min bp", "later days (alerts)", "bp")
     body = "".join(f"<tr>{_cells('td', row)}</tr>" for row in rows)
@@ -143,11 +149,12 @@ def _held_out(card: Scorecard) -> str:
 def _curves(judged: Judged) -> Iterable[str]:
     """Yield a chart for each of our kinds in all and by symbol, and for each rival in all."""
     card, several = judged.card, len(judged.card.symbols) > 1
+    symbols = most_alerted(card)
     for kind in (*ALERT_TYPES, *RIVALS):
         mine = [m for m in judged.measured if m.events.kind == kind]
         found = [paths(m.events) for m in mine]
         by_symbol = kind in ALERT_TYPES or not several
-        for symbol in [*([ALL] if several else []), *(card.symbols if by_symbol else ())]:
+        for symbol in [*([ALL] if several else []), *(symbols if by_symbol else ())]:
             chosen = [i for i, m in enumerate(mine) if symbol in (ALL, m.events.day.symbol)]
             if sum(len(found[i]) for i in chosen) >= FEWEST_DRAWN:
                 title = f"{name(kind)}, {'all symbols' if symbol == ALL else symbol}"
@@ -173,6 +180,20 @@ def _curve(title: str, found: Curve) -> str:
         f"<figure><h3>{escape(title)} <small>{found.events:,} alerts</small></h3>"
         f"{plot.svg(f'{title}: mean abnormal move, basis points')}</figure>"
     )
+
+
+def _days(judged: Judged) -> Iterable[str]:
+    """Yield the timelines of the symbol-days with the most alerts, in order of time."""
+    alerts = Counter[int]()
+    for part in judged.measured:
+        alerts[id(part.events.day)] += len(part.events) * (part.events.kind in ALERT_TYPES)
+    ranked = sorted(judged.days, key=lambda day: -alerts[id(day)])
+    drawn = {id(day) for day in ranked[:MOST_DAYS]}
+    for day in judged.days:
+        if id(day) in drawn:
+            yield _day(day, judged.measured, judged.card.sessions)
+    if len(ranked) > MOST_DAYS:
+        yield f"<p>The {MOST_DAYS} of {len(ranked):,} symbol-days with the most alerts.</p>"
 
 
 def _day(day: SymbolDay, measured: Sequence[Measures], sessions: str) -> str:

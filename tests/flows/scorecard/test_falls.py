@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from flows.scorecard.falls import Falls, deepest, falls, lowest, seen
@@ -25,6 +27,12 @@ def test_a_fall_is_complete_when_the_mid_is_x_below_its_five_minute_high() -> No
     assert seconds(falls(TAPE, 10.0).complete_ns) == [100, 500]
     assert falls(TAPE, 30.1).complete_ns.tolist() == []
     assert falls(TAPE, 30.0).looked_s == 1201
+
+
+def test_a_symbol_without_a_price_yet_has_no_high() -> None:
+    """Its first print comes a minute before its first quote."""
+    late = replace(TAPE, from_ns=int(ns(-60)[0]))
+    assert seconds(falls(late, 10.0).complete_ns) == [100, 500]
 
 
 def test_a_fall_that_goes_on_is_one_fall() -> None:

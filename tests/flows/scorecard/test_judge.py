@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from flows.errors import OrderflowError
+from flows.scorecard import figures
 from flows.scorecard.curves import OFFSETS_S, curve, paths
 from flows.scorecard.figures import table
 from flows.scorecard.judge import Judged, Terms, judge
@@ -196,3 +197,31 @@ def test_names_in_the_report_cannot_be_markup() -> None:
     recorded = market(1, 0.0, days=1)
     recorded.days = [replace(d, symbol=f"<b>{d.symbol}") for d in recorded.days]
     assert "<b>" not in report(judge(recorded, Settings(), Terms()))
+
+
+def test_of_many_symbols_and_days_the_most_alerted_are_shown(
+    falling: Judged, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """X and Y have as many alerts, so the alphabet decides; of equal days the first."""
+    monkeypatch.setattr(figures, "MOST_SYMBOLS", 1)
+    monkeypatch.setattr("flows.scorecard.report.MOST_DAYS", 1)
+    text, page = table(falling.card), report(falling)
+    assert "large seller  X " in text
+    assert "large seller  Y " not in text
+    assert "The 1 most alerted of 2 symbols are shown" in text
+    assert page.count('<figure class="day">') == 1
+    assert "The 1 of 4 symbol-days with the most alerts." in page
+    assert "large seller, Y" not in page
+    assert [r.symbol for r in falling.card.scores if r.horizon_s == 10][:3] == ["*", "X", "Y"]
+
+
+def test_a_list_of_symbols_stays_short() -> None:
+    assert figures.some(["A", "B"]) == "A, B"
+    assert figures.some(["A"] * 1025).endswith(", A and 1,005 more")
+
+
+@pytest.mark.parametrize(
+    ("value", "said"), [(-0.04, "+0.0"), (-0.06, "-0.1"), (1234.56, "+1,234.6"), (None, "·")]
+)
+def test_a_figure_has_its_sign_and_no_minus_before_a_nought(value: float | None, said: str) -> None:
+    assert figures.number(value, sign=True) == said
