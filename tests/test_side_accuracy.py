@@ -160,3 +160,35 @@ def test_lee_ready_is_right_on_every_visible_execution(real_data: Path, name: st
     among = np.isin(tape.order, visible)
     assert said == (int(among.sum()), 1.0)
     assert accuracy(lee_ready(tape), tape, among) == 1.0
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "taq_ETR_20190508",
+        "lean_IBM_20131007",
+        "lean_IBM_20131008",
+        "lean_BAC_20131008",
+        "lean_AIG_20131008",
+    ],
+)
+def test_prints_lie_about_the_quote_before_them_as_others_found(real_data: Path, name: str) -> None:
+    """In the regular session (13:30 to 20:00 UTC), with the quote strictly before the print."""
+    tape = tape_of(real_data, name)
+    with duckdb.connect() as db:
+        theirs = db.execute(
+            "select n, below, at_bid, inside, at_ask, above, at_mid, qr_sell_share_vol, vol"
+            ' from read_csv(?) where "set" = ? and "join" = \'<\'',
+            [str(real_data / "reference/nbbo_position_shares.csv"), name],
+        ).fetchone()
+    hours = tape.ts_ns % 86_400_000_000_000 / 3.6e12
+    regular = (hours >= 13.5) & (hours < 20)
+    price, bid, ask, size = (c[regular] for c in (tape.price, tape.bid, tape.ask, tape.size))
+    where = [
+        price < bid, price == bid, (price > bid) & (price < ask), price == ask, price > ask,
+        2 * price == bid + ask,
+    ]  # fmt: skip
+    side = quote(tape)[regular]
+    sold = float(size[side < 0].sum() / size[side != 0].sum())
+    ours = [round(share, 5) for share in (*(float(w.mean()) for w in where), sold)]
+    assert theirs == (len(price), *ours, float(size.sum()))

@@ -29,6 +29,8 @@ class Tape(NamedTuple):
     ask: Ints
     truth: Sides
     order: Ints  # `feed_seq` where the tape has it, else 1-based rows
+    ts_ns: Ints
+    size: npt.NDArray[np.float64]
 
 
 def read_tape(trades: Path, quotes: Path) -> Tape:
@@ -52,7 +54,8 @@ def read_tape(trades: Path, quotes: Path) -> Tape:
                 coalesce(round(if(isfinite(q.bid), q.bid, 0) * 1e6)::bigint, 0) as bid,
                 coalesce(round(if(isfinite(q.ask), q.ask, 0) * 1e6)::bigint, 0) as ask,
                 t.side as truth,
-                {"t.feed_seq" if key == "feed_seq" else "t.n"} as "order"
+                {"t.feed_seq" if key == "feed_seq" else "t.n"} as "order",
+                t.ts_ns, t.size
             from t asof left join q on t.{key} > q.{key} order by n
             """,
             {"trades": str(trades), "quotes": str(quotes)},
@@ -69,7 +72,7 @@ def tick(tape: Tape) -> Sides:
 
 def quote(tape: Tape) -> Sides:
     """Above the midpoint a buy, below it a sell."""
-    known = (tape.bid > 0) & (tape.ask > 0) & (tape.bid <= tape.ask)
+    known = (tape.bid > 0) & (tape.ask > 0)
     return np.where(known, np.sign(2 * tape.price - tape.bid - tape.ask), 0).astype(np.int8)
 
 
