@@ -19,6 +19,7 @@ from flows.orderflow import rules_of
 from flows.pipeline import Pipeline
 from flows.scorecard.recorded import chunks
 from flows.settings import Settings
+from flows.warm_up import warm_up
 from operators.aggressor import AT_QUOTE, SIDE_RULES
 from operators.nbbo import Prints
 from operators.verdicts import COUNTED
@@ -36,7 +37,11 @@ LOBSTER = [name for name in TAPES if name.startswith("lobster")]
 README = Path(__file__).parents[1] / "README.md"
 
 
-@functools.cache
+@pytest.fixture(scope="module", autouse=True)
+def _kernels() -> None:
+    warm_up(lambda _: None)
+
+
 def files_of(folder: Path, name: str) -> tuple[Path, Path]:
     return folder / f"{name}.trades.parquet", folder / f"{name}.quotes.parquet"
 

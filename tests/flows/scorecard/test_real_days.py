@@ -13,7 +13,6 @@ from flows.scorecard.log import ALL, Score
 from flows.scorecard.report import report
 from flows.scorecard.run import score_tapes
 from flows.settings import Settings
-from flows.warm_up import warm_up
 
 pytestmark = pytest.mark.real_data
 
@@ -24,7 +23,6 @@ MOST_SECONDS = 60.0
 @pytest.fixture(scope="module")
 def judged(real_data: Path) -> tuple[Judged, float]:
     """Judge every tape; return what came out, and the processor's seconds with the report."""
-    warm_up(lambda _: None)
     started = time.process_time()
     found = score_tapes(Settings(), (str(real_data),), Terms())
     report(found)
