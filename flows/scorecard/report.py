@@ -82,8 +82,12 @@ def verdict(card: Scorecard) -> str:
             f"None of {card.hypotheses} tested moves differs from its controls once so many are "
             "tested: on these days no kind of alert has been shown to be worth anything."
         )
-    named = sorted({f"{name(row.alert_type)} on {_symbol(row)}" for row in found})
+    named = sorted({f"{name(row.alert_type)} on {_symbol(row)} ({_went(row)})" for row in found})
     return f"Moves that differ from their controls after correction: {'; '.join(named)}."
+
+
+def _went(row: Score) -> str:
+    return "fell" if (row.abnormal_bp or 0.0) < 0 else "rose"
 
 
 def _symbol(row: Score) -> str:

@@ -94,7 +94,7 @@ def test_a_fall_after_every_alert_is_found(falling: Judged) -> None:
     assert found.profitable is not None
     assert found.profitable > 0.9
     assert falling.card.discoveries > 0
-    assert "large seller on all symbols" in verdict(falling.card)
+    assert "large seller on all symbols (fell)" in verdict(falling.card)
 
 
 def test_what_escalates_an_alert_is_not_counted_again(falling: Judged) -> None:
@@ -118,11 +118,13 @@ def test_the_same_seed_gives_the_same_scorecard(nothing: Judged) -> None:
 
 
 def test_a_rise_is_reported_as_what_it_is() -> None:
-    found = row(judge(market(1, -FALL_BP), Settings(), Terms()), "*", 300)
+    judged = judge(market(1, -FALL_BP), Settings(), Terms())
+    found = row(judged, "*", 300)
     assert found.abnormal_bp is not None
     assert found.abnormal_bp > 10
     assert found.q is not None
     assert found.q < 0.01
+    assert "large seller on all symbols (rose)" in verdict(judged.card)
 
 
 def test_a_delay_costs_what_the_price_did_meanwhile() -> None:
