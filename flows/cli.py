@@ -24,6 +24,7 @@ from flows.commands.rebuild_history import rebuild_history
 from flows.commands.record import record
 from flows.commands.replay import replay_command
 from flows.commands.run import run
+from flows.commands.scorecard import scorecard
 from flows.commands.tail import tail
 from flows.errors import OrderflowError
 
@@ -64,9 +65,10 @@ for _command in (
     demo,
     run,
     doctor,
+    replay_command,
+    scorecard,
     tail,
     query,
-    replay_command,
     record,
     config,
     mock_feed,

@@ -22,8 +22,9 @@ import msgspec
 from flows.answers import SQL, queries, run_query
 from flows.errors import OrderflowError
 from flows.lines import RunLine, run_line
-from flows.places import ALERTS, HISTORY
+from flows.places import ALERTS, HISTORY, SCORES
 from flows.rows import alert_row, coverage_row, eligibility_row, reject_row, run_of, run_row
+from flows.scorecard.log import score_row
 from sinks.appendfile import LogError
 from sinks.appendlog import AppendLog, warn_stderr
 from sinks.duckdb_table import DuckDBTable, HistoryKeeper, HistoryState
@@ -82,8 +83,10 @@ def history_file(root: Path, warn: Callable[[str], None] = warn_stderr) -> Histo
     prints = Table(
         "eligibility", root / PRINTS, _sql("table_eligibility"), eligibility_row, _BY_RUN, 1
     )
+    scores = Table("scorecard", root / SCORES, _sql("table_scorecard"), score_row)
     views = [path.read_text() for path in sorted(SQL.glob("view_*.sql"))]
-    return HistoryFile(root / HISTORY, [runs, alerts, rejects, coverage, prints], views, warn)
+    tables = [runs, alerts, rejects, coverage, prints, scores]
+    return HistoryFile(root / HISTORY, tables, views, warn)
 
 
 class History:
@@ -181,14 +184,28 @@ def rebuild_history(root: Path, *, patience_s: float = PATIENCE_S) -> Rebuilt:
     Raises:
         OrderflowError: there is no log, or somebody held the history all the time.
     """
-    names = (ALERTS, REJECTS, COVERED, PRINTS, RUNS)
+    names = (ALERTS, REJECTS, COVERED, PRINTS, RUNS, SCORES)
     if not any((root / name).exists() for name in names):
         raise OrderflowError(f"there is no {ALERTS} in {root}: name the folder of a run.")
+    return catch_up(root, anew=True, patience_s=patience_s)
+
+
+def catch_up(root: Path, *, anew: bool = False, patience_s: float = PATIENCE_S) -> Rebuilt:
+    """Bring the history of `root` up to its logs, whoever has it open for a moment.
+
+    Args:
+        root: Folder of the logs.
+        anew: Read the logs from their start.
+        patience_s: How long to wait for a holder.
+
+    Raises:
+        OrderflowError: somebody held the history all the time, or DuckDB refused.
+    """
     file = history_file(root)
     deadline = time.monotonic() + patience_s
     while True:
         try:
-            rows = file.catch_up(anew=True)
+            rows = file.catch_up(anew=anew)
         except HeldError as held:
             if time.monotonic() > deadline:
                 raise OrderflowError(

@@ -1,0 +1,63 @@
+"""The operators of the dataflow called one after the other, for who has no use for Bytewax."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from flows.orderflow import Rules
+from operators.aggressor import Aggressor
+from operators.eligibility import Eligibility
+from operators.exit_signal import Alerts, SymbolAlerts
+from operators.firings import firings
+from operators.large_orders import LargeOrders
+from operators.nbbo import Nbbo, Prints
+from operators.records import Alert
+from operators.red_burst import RedBurst
+from operators.rolling_volume import RollingVolume
+from operators.ticks import Splitter, Ticks
+
+Watch = Callable[[Prints], None]
+
+
+class Pipeline:
+    """Ticks in, alerts out: the flow without its feed, its outputs and its recovery.
+
+    Args:
+        rules: Of every operator.
+        watch: Shown each chunk of prints with all its columns.
+    """
+
+    def __init__(self, rules: Rules, watch: Watch | None = None) -> None:
+        self._rules, self._watch = rules, watch
+        self._splitter = Splitter()
+        self._shards: dict[str, list[Callable[[Any], Any]]] = {}
+        self._alerts: dict[str, Alerts] = {}
+
+    def _operators(self, shard: str) -> list[Callable[[Any], Any]]:
+        rules = self._rules
+        if shard not in self._shards:
+            self._shards[shard] = [
+                Nbbo(),
+                Eligibility(rules.eligibility),
+                Aggressor(rules.side),
+                RollingVolume(),
+                LargeOrders(rules.parents),
+                RedBurst(rules.bursts),
+            ]
+        return self._shards[shard]
+
+    def __call__(self, ticks: Ticks) -> list[Alert]:
+        """Return the alerts of a chunk."""
+        out: list[Alert] = []
+        for shard, part in self._splitter.split(ticks):
+            chunk: Any = part
+            for operator in self._operators(shard):
+                chunk = operator(chunk)
+            if self._watch is not None:
+                self._watch(chunk)
+            for symbol, firing in firings(chunk, self._rules.sessions):
+                if symbol not in self._alerts:
+                    self._alerts[symbol] = Alerts(self._rules.alerts, SymbolAlerts())
+                out += self._alerts[symbol].on_print(firing)
+        return out
