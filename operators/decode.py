@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
@@ -27,6 +26,7 @@ from bytewax.operators import KeyedStream
 
 from operators.records import Coverage, Reject
 from operators.scan import Scanned, Scanner
+from operators.symbols import SymbolCodes, valid_symbol
 from operators.ticks import (
     DETAIL,
     GAP,
@@ -45,13 +45,12 @@ from operators.ticks import (
     Ticks,
 )
 from operators.values import CROSSED, GOOD, PROBLEMS, RejectLog, fill_values, trade_id
-from operators.verdicts import sale_class
+from operators.verdicts import ConditionClasses
 from operators.wire import NO_SIZE, TYPE_OF, CryptoTrade, Event
 
 # Known to the protocol and of no use to these rules: passed over, never a reject.
 UNUSED_EVENTS = frozenset(("status", "A", "AM", "LULD", "NOI", "FMV", "LV", "XA", "XAS", "XL2"))
 
-_SYMBOL = re.compile(r"[A-Za-z0-9][A-Za-z0-9./:_+$^=*-]{0,31}")
 _TAKER_SIDE: dict[tuple[int, ...], int] = {(1,): -1, (2,): 1}
 _MAX_LATENESS = 2**31 - 1
 REFILL_FRAMES = 64  # of a refill in one chunk
@@ -59,11 +58,6 @@ _FAR_MS = 9_000_000_000_000  # year 2255: beyond it, nanoseconds would overflow
 
 
 _symbol, _time, _first, _second = map(attrgetter, ("symbol", "t", "first", "second"))
-
-
-def valid_symbol(symbol: object) -> bool:
-    """Return whether `symbol` can be a ticker: letters, digits and `./:_+$^=*-`, at most 32."""
-    return isinstance(symbol, str) and _SYMBOL.fullmatch(symbol) is not None
 
 
 _DECIMAL = "-0123456789."
@@ -74,37 +68,6 @@ def _decimal(text: str) -> float:
     if text.strip(_DECIMAL):
         raise ValueError(text)
     return float(text)
-
-
-class _Codes(dict[str, int]):
-    """Symbol to code, learnt on sight; a text that cannot be a symbol has code -1."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.names: list[str] = []
-
-    def __missing__(self, symbol: str) -> int:
-        if not valid_symbol(symbol):
-            return -1
-        code = self[symbol] = len(self.names)
-        self.names.append(symbol)
-        return code
-
-    def catch_up(self) -> None:
-        """Take in the symbols that were learnt by scanning."""
-        for code in range(len(self), len(self.names)):
-            self[self.names[code]] = code
-
-
-class _Classes(dict[tuple[int, ...] | None, int]):
-    """Sale conditions to class (low bits) and sweep flag (high bit), as met so far."""
-
-    def __missing__(self, conditions: tuple[int, ...] | None) -> int:
-        strictest, sweep = sale_class(conditions or ())
-        packed = strictest | sweep << 7
-        if len(self) < 4096:  # a hostile feed may invent combinations without end
-            self[conditions] = packed
-        return packed
 
 
 def _whole_floats_to_ints(fields: dict[str, Any]) -> dict[str, Any]:
@@ -131,9 +94,9 @@ class Decoder:
     """Decode frames of one connection; learns the symbols' codes."""
 
     def __init__(self) -> None:
-        self._codes = _Codes()
+        self._codes = SymbolCodes()
         self._scan = Scanner(self._codes.names)
-        self._classes = _Classes()
+        self._classes = ConditionClasses()
         self._whole = msgspec.json.Decoder(list[Event])
         self._items = msgspec.json.Decoder(list[msgspec.Raw])
         self._rejects = RejectLog()

@@ -80,3 +80,14 @@ def sale_class(conditions: Sequence[int]) -> tuple[int, bool]:
 def is_known_condition(condition: int) -> bool:
     """Return whether a sale condition id has a class."""
     return condition in _CLASS_OF
+
+
+class ConditionClasses(dict[tuple[int, ...] | None, int]):
+    """Sale conditions to class (low bits) and sweep flag (high bit), as met so far."""
+
+    def __missing__(self, conditions: tuple[int, ...] | None) -> int:
+        strictest, sweep = sale_class(conditions or ())
+        packed = strictest | sweep << 7
+        if len(self) < 4096:  # a hostile feed may invent combinations without end
+            self[conditions] = packed
+        return packed
