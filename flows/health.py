@@ -15,6 +15,7 @@ Status = Mapping[str, Any]
 LEAST_FREE_BYTES = 256 << 20
 _FEED = {
     "connecting": "the feed is not connected yet",
+    "refilling": "what the feed sends waits for a refill",
     "blind": "the feed is lost",
     "closed": "the feed is closed",
 }

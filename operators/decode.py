@@ -12,7 +12,6 @@ are kept.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
@@ -27,6 +26,7 @@ from bytewax.operators import KeyedStream
 from operators.freshness import Freshness, LagRules
 from operators.records import WITHIN_CONNECTION, Coverage, Reject, UnknownCondition
 from operators.scan import Scanned, Scanner
+from operators.symbols import SymbolCodes, valid_symbol
 from operators.ticks import (
     DETAIL,
     GAP,
@@ -59,7 +59,6 @@ from operators.wire import (
 # Known to the protocol and of no use to these rules: passed over, never a reject.
 UNUSED_EVENTS = frozenset(("status", "A", "AM", "LULD", "NOI", "FMV", "LV", "XA", "XAS", "XL2"))
 
-_SYMBOL = re.compile(r"[A-Za-z0-9][A-Za-z0-9./:_+$^=*-]{0,31}")
 _TAKER_SIDE: dict[tuple[int, ...], int] = {(1,): -1, (2,): 1}
 _MAX_LATENESS = 2**31 - 1
 REFILL_FRAMES = 64  # of a refill in one chunk
@@ -67,31 +66,6 @@ _FAR_MS = 9_000_000_000_000  # year 2255: beyond it, nanoseconds would overflow
 
 
 _symbol, _time, _first, _second = map(attrgetter, ("symbol", "t", "first", "second"))
-
-
-def valid_symbol(symbol: object) -> bool:
-    """Return whether `symbol` can be a ticker: letters, digits and `./:_+$^=*-`, at most 32."""
-    return isinstance(symbol, str) and _SYMBOL.fullmatch(symbol) is not None
-
-
-class _Codes(dict[str, int]):
-    """Symbol to code, learnt on sight; a text that cannot be a symbol has code -1."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.names: list[str] = []
-
-    def __missing__(self, symbol: str) -> int:
-        if not valid_symbol(symbol):
-            return -1
-        code = self[symbol] = len(self.names)
-        self.names.append(symbol)
-        return code
-
-    def catch_up(self) -> None:
-        """Take in the symbols that were learnt by scanning."""
-        for code in range(len(self), len(self.names)):
-            self[self.names[code]] = code
 
 
 class Decoder:
@@ -102,7 +76,7 @@ class Decoder:
     """
 
     def __init__(self, lag: LagRules | None = None) -> None:
-        self._codes = _Codes()
+        self._codes = SymbolCodes()
         self._scan = Scanner(self._codes.names)
         self._classes = Classes(self._scan.meet)
         self._freshness = None if lag is None else Freshness(lag)

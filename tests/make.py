@@ -16,9 +16,9 @@ import numpy as np
 
 from operators import aggressor
 from operators.aggressor import AT_QUOTE, BUY, NONE, SELL, UNKNOWN
-from operators.decode import valid_symbol
 from operators.nbbo import PRINT, Prints
 from operators.state import Snapshot
+from operators.symbols import valid_symbol
 from operators.ticks import (
     DETAIL,
     GAP,

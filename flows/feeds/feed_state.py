@@ -6,22 +6,26 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
-Condition = Literal["connecting", "ok", "blind", "closed"]
+Connection = Literal["connecting", "ok", "blind", "closed"]
+Condition = Literal[Connection, "refilling"]
 
 
 @dataclass
 class FeedState:
     """The live feed now. Written by the feed's thread, read by any; times in ns since epoch.
 
-    `condition`: connecting (never subscribed yet), ok, blind (was ok, is not), closed (ended).
+    `connection`: connecting (never subscribed yet), ok, blind (was ok, is not), closed (ended).
+    `refilling`: what comes waits for a refill. Written by the dataflow's thread.
     `cause`: why it is not ok, as far as it is known.
     `trades_only`: the plan has no quotes, so that sides come from the tick rule.
     `queue_frames` and `queue_bytes` are as of the last batch taken. `shed_frames` held only
     quotes of symbols without a position; `dropped_frames` are all others that found no room.
     `subscribed_ns`: since when every topic of this connection is answered, 0 before.
+    `unseen_ns`: a gap from and to which event time is over, but nothing has come since.
     """
 
-    condition: Condition = "connecting"
+    connection: Connection = "connecting"
+    refilling: bool = False
     cause: str | None = None
     blind_since_ns: int | None = None
     last_received_ns: int = 0
@@ -29,6 +33,7 @@ class FeedState:
     reconnects: int = 0
     frames: int = 0
     subscribed_ns: int = 0
+    unseen_ns: tuple[int, int] | None = None
     topics_wanted: int = 0
     topics_granted: int = 0
     topics_refused: list[str] = field(default_factory=list)
@@ -38,9 +43,17 @@ class FeedState:
     shed_frames: int = 0
     dropped_frames: int = 0
 
+    @property
+    def condition(self) -> Condition:
+        """How the feed is: `ok` only where what comes goes on at once."""
+        return "refilling" if self.refilling and self.connection == "ok" else self.connection
+
     def public(self) -> dict[str, Any]:
         """Return it as plain JSON values."""
-        return dict(vars(self)) | {"topics_refused": list(self.topics_refused)}
+        shown = {"condition": self.condition} | vars(self)
+        for name in ("connection", "refilling", "unseen_ns"):
+            del shown[name]
+        return shown | {"topics_refused": list(self.topics_refused)}
 
 
 class Outage(NamedTuple):

@@ -4,31 +4,39 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple
 
 from flows.feeds.rest import Patience, Rest, RestError, RestRefusedError
 from flows.feeds.rest_wire import (
     DROPPED_CORRECTIONS,
     Json,
+    Key,
     frames_of,
     key_of,
     trade_event,
 )
-from flows.feeds.seam import Seam
+from flows.feeds.seam import Print, Seam
 from operators.ticks import MS
 
 THREADS = 4
 MARGIN_NS = 10**9  # prints may arrive a little out of order; the operators drop what is repeated
+_TOO_LONG = "it took too long"
 _FIRST_ASK_AGAIN_S, _LONGEST_ASK_AGAIN_S = 0.1, 2.0
 
 
 class Wanted(NamedTuple):
-    """What to fetch: symbols (and whether their quotes, too), from a time up to the seam."""
+    """What to fetch: symbols (and whether their quotes, too), from a time up to the seam.
+
+    `to_ns`: where the live feed has not set in, up to then. `given`: of each symbol the prints
+    that have been handed on before.
+    """
 
     symbols: Mapping[str, bool]
     from_ns: int
     seam: Seam
+    to_ns: int = 0
+    given: Mapping[str, Collection[Key]] = {}
 
 
 class Fetch:
@@ -41,16 +49,15 @@ class Fetch:
     """
 
     def __init__(self, rest: Rest, wanted: Wanted, patience_s: float) -> None:
-        if wanted.seam.anchor is None:
-            raise ValueError("the live feed has not set in")
         self.wanted = wanted
         self.frames: dict[str, list[bytes]] = {}
-        self.reason = "it took too long"
+        self.prints: dict[str, set[Key]] = {}
+        self.reason = _TOO_LONG
         self._rest = rest
-        self._anchor = wanted.seam.anchor
-        self._to_ns = (self._anchor.ms + 1) * MS
+        anchor = self._anchor = wanted.seam.anchor
+        self._to_ns = wanted.to_ns if anchor is None else (anchor.ms + 1) * MS
         self._patience = Patience(patience_s)
-        self._todo = deque(s for s in wanted.symbols if s != self._anchor.symbol)
+        self._todo = deque(s for s in wanted.symbols if anchor is None or s != anchor.symbol)
         self._done = threading.Event()
         self._start(self._first)
 
@@ -70,7 +77,8 @@ class Fetch:
     def _first(self) -> None:
         """Fetch the anchor's symbol until the anchor is listed, then the others."""
         try:
-            self._fetch(self._anchor.symbol, self._trades_with_anchor())
+            if self._anchor is not None:
+                self._fetch(self._anchor.symbol, self._trades_with(self._anchor))
             helpers = [self._start(self._others) for _ in range(min(THREADS, len(self._todo)))]
             for helper in helpers:
                 helper.join()
@@ -97,16 +105,19 @@ class Fetch:
         from_ns = self.wanted.from_ns - MARGIN_NS
         return self._rest.rows("trades", symbol, from_ns, self._to_ns, self._patience)
 
-    def _trades_with_anchor(self) -> list[Json]:
+    def _trades_with(self, anchor: Print) -> list[Json]:
         """Return trades that reach the live ones: until they do, REST is behind the socket."""
         pause = _FIRST_ASK_AGAIN_S
         while True:
-            symbol = self._anchor.symbol
-            rows = self._trades(symbol)
-            if any(key_of(trade_event(symbol, row)) == self._anchor.key for row in reversed(rows)):
+            rows = self._trades(anchor.symbol)
+            keys = (key_of(trade_event(anchor.symbol, row)) for row in reversed(rows))
+            if anchor.key in keys:
+                self.reason = _TOO_LONG
                 return rows
+            # Said before the pause: whoever waits sees the time is up before this thread does.
+            self.reason = f"REST at {self._rest.host} does not list the first live print yet"
             if not self._patience.pause(pause):
-                raise RestError(f"REST at {self._rest.host} does not list the first live print yet")
+                raise RestError(self.reason)
             pause = min(2 * pause, _LONGEST_ASK_AGAIN_S)
 
     def _fetch(self, symbol: str, trades: list[Json]) -> None:
@@ -116,5 +127,12 @@ class Fetch:
             quotes = self._rest.rows("quotes", symbol, from_ns, self._to_ns, self._patience)
         after_ms = self.wanted.from_ns // MS
         trades, quotes = self.wanted.seam.missed(symbol, trades, quotes, after_ms)
-        kept = [row for row in trades if row.get("correction") not in DROPPED_CORRECTIONS]
-        self.frames[symbol] = frames_of(symbol, kept, quotes)
+        given = self.wanted.given.get(symbol, frozenset())
+        kept = [
+            (key, row)
+            for row in trades
+            if row.get("correction") not in DROPPED_CORRECTIONS
+            and (key := key_of(trade_event(symbol, row))) not in given
+        ]
+        self.prints[symbol] = {key for key, _ in kept}
+        self.frames[symbol] = frames_of(symbol, [row for _, row in kept], quotes)

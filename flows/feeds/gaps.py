@@ -61,11 +61,20 @@ class Gaps:
         """Close the gap at the end of the run, no event having come."""
         return self._close(self._event_now_ns(), time.time_ns())
 
+    def unseen_ns(self) -> tuple[int, int]:
+        """Return the beginning of the open gap, and what time it is now."""
+        gap = self._so_far(self._event_now_ns(), time.time_ns())
+        return gap.from_ns, gap.to_ns
+
     def _close(self, to_ns: int, wall_ns: int) -> Coverage:
+        gap = self._so_far(to_ns, wall_ns)
+        self._open = None
+        return gap
+
+    def _so_far(self, to_ns: int, wall_ns: int) -> Coverage:
         if self._open is None:
             raise ValueError("no gap is open")
         cause, since_ns, last_ns = self._open
-        self._open = None
         from_ns = to_ns - (wall_ns - since_ns) if last_ns is None else last_ns
         return Coverage("*", from_ns, max(from_ns, to_ns), cause, refilled=False)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from flows.feeds.fetch import Fetch
 from flows.feeds.gaps import START, WARM_UP_NS
+from flows.feeds.rest_wire import Key
 from flows.feeds.seam import Seam
 from flows.feeds.subscriptions import WHOLE_MARKET
 from operators.records import SHED, UNSUBSCRIBED, Coverage
@@ -22,12 +24,15 @@ class RefillLimits:
     Args:
         patience_s: how long live frames wait for a refill.
         symbol_patience_s: how long they wait for that of a symbol that is newly watched.
+        quiet_s: how long the first print behind a gap is awaited, before what is listed of the gap
+            until then goes on without it.
         symbol_minutes: symbols times minutes of a gap; the rest is only put on record.
         waiting_bytes: frames that are held while the first print behind a gap is awaited.
     """
 
     patience_s: float = 15.0
     symbol_patience_s: float = 3.0
+    quiet_s: float = 2.0
     symbol_minutes: float = 3000.0
     waiting_bytes: int = 32 * 2**20
 
@@ -36,7 +41,9 @@ class RefillLimits:
 class Hole:
     """What is to be refilled: from when (None: the minutes before the live feed), and why.
 
-    `record` is the feed's own, if it has one. `only`: the one symbol it is about.
+    `record` is the feed's own, if it has one. `only`: the one symbol it is about. `unseen_ns`:
+    of a gap the feed has not put on record yet. `since_s`: when it began to wait for a print.
+    `early`: what is fetched while none comes, `given` the prints of it that have been handed on.
     """
 
     cause: str
@@ -48,6 +55,32 @@ class Hole:
     bytes: int = 0
     origin: int = LATE
     fetch: Fetch | None = None
+    unseen_ns: tuple[int, int] | None = None
+    since_s: float = field(default_factory=time.monotonic)
+    asked_early: bool = False
+    early: Fetch | None = None
+    given: dict[str, set[Key]] = field(default_factory=dict)
+
+    def is_quiet(self, quiet_s: float) -> bool:
+        """Return whether its first print has been awaited so long, and nothing fetched early."""
+        return not self.asked_early and time.monotonic() - self.since_s > quiet_s
+
+    def await_again(self) -> None:
+        """Begin to wait anew: the feed was gone once more."""
+        self.give_up_early()
+        self.asked_early, self.since_s = False, time.monotonic()
+
+    def give_up_early(self) -> None:
+        """Have no more of what is being fetched early."""
+        if self.early is not None:
+            self.early.end()
+            self.early = None
+
+    def ends_ns(self) -> int:
+        """Return when the live feed stood again, as far as it is known."""
+        if self.record is not None:
+            return self.record.to_ns
+        return time.time_ns() if self.unseen_ns is None else self.unseen_ns[1]
 
     def coverage(self) -> Coverage:
         """Return its record, not refilled."""

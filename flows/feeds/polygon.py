@@ -235,6 +235,7 @@ class _LivePartition(StatefulSourcePartition[Item, FeedPosition | None]):
         self._state.queue_bytes = self._queue.bytes
         self._state.shed_frames = self._queue.shed_frames
         self._state.dropped_frames = self._queue.dropped_frames
+        self._state.refilling = self._refiller is not None and self._refiller.fetching
         if taken or not ended:
             return taken
         failure = self._thread.failure

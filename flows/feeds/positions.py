@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 
 from flows.errors import OrderflowError
-from operators.decode import valid_symbol
 from operators.exit_signal import never_short
+from operators.symbols import valid_symbol
 
 SETTLE_S = 0.3
 _PATIENCE = 3

@@ -1,9 +1,11 @@
 """Between the queue and the dataflow: what the socket did not send is fetched and goes first.
 
 At the start the last minutes are fetched, after an outage what it hid, for a symbol that is
-newly watched its last minutes. Live frames wait meanwhile: one batch here, the rest in the
-bounded queue. Nothing here waits for an answer, so the dataflow can stop at any moment. What
-cannot be had in time is on record as not refilled, and the live frames go on without it.
+newly watched its last minutes. A refill ends with the first live print, which shows that REST
+has caught up; while none comes after an outage, what is listed of it goes on early. Live frames
+wait meanwhile: one batch here, the rest in the bounded queue. Nothing here waits for an answer,
+so the dataflow can stop at any moment. What cannot be had in time is on record as not refilled,
+and the live frames go on without it.
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ from operators.ticks import LATE, MS, WARMING, Frames, Refill
 
 VERSION = 1  # of FeedPosition
 _MINUTE_NS = 60 * 10**9
+_AHEAD_NS = 60 * _MINUTE_NS  # of the time reckoned, a tape that is played fast may be
 
 
 class FeedPosition(NamedTuple):
@@ -96,7 +99,10 @@ class Refiller:
             taken: what the queue gave.
             ended: no more will come: what is open stays unrefilled.
         """
+        before = len(self._held)
         self._held.extend(taken)
+        if len(self._held) == before:
+            self._look_for_silence()
         out: list[Item] = []
         while self._advance(ended):
             if self._ready:
@@ -132,9 +138,24 @@ class Refiller:
             self._leave(hole, "")
         elif hole.bytes > self._limits.waiting_bytes:
             self._leave(hole, "no print has come since")
+        elif hole.early is not None:
+            return self._hand_on(hole, hole.early)
         else:
+            if self._state.subscribed_ns and hole.is_quiet(self._limits.quiet_s):
+                self._begin_early(hole)
             return False
         return True
+
+    def _look_for_silence(self) -> None:
+        """Open a hole, or look at it anew, where the feed stands again and nothing comes."""
+        unseen_ns = self._state.unseen_ns
+        if unseen_ns is None:
+            return
+        if self._hole is None and not self._held and not self._ready:
+            self._hole = Hole("", unseen_ns[0], unseen_ns=unseen_ns)
+        elif self._hole is not None and self._hole.unseen_ns not in (None, unseen_ns):
+            self._hole.await_again()
+            self._hole.unseen_ns = unseen_ns
 
     def _pass_on(self, item: Frames | Coverage, out: list[Item]) -> None:
         if isinstance(item, Frames):
@@ -189,6 +210,10 @@ class Refiller:
         """Take in an outage that came before the first print: the live feed sets in after it."""
         del self._held[hole.looked_at]
         hole.seam = Seam()
+        if hole.unseen_ns is not None:  # it is the same
+            hole.cause, hole.record, hole.unseen_ns = again.cause, again, None
+            return
+        hole.await_again()
         if hole.record is not None:
             hole.record = msgspec.structs.replace(hole.record, to_ns=again.to_ns)
 
@@ -209,12 +234,44 @@ class Refiller:
         if self._is_too_much(symbols, hole.from_ns, ends_ns):
             self._leave(hole, f"{len(symbols)} symbols are too many for so long a time")
             return
-        from_ns = min(hole.from_ns, ends_ns)
-        refused = self._state.topics_refused
-        wanted = {symbol: f"{QUOTES}.{symbol}" not in refused for symbol in symbols}
         limits = self._limits
         patience_s = limits.symbol_patience_s if hole.only else limits.patience_s
-        hole.fetch = Fetch(self._rest, Wanted(wanted, from_ns, hole.seam), patience_s)
+        from_ns = min(hole.from_ns, ends_ns)
+        wanted = Wanted(self._with_quotes(symbols), from_ns, hole.seam, given=hole.given)
+        hole.fetch = Fetch(self._rest, wanted, patience_s)
+        hole.give_up_early()
+
+    def _with_quotes(self, symbols: Iterable[str]) -> dict[str, bool]:
+        """Return for each symbol whether its quotes are to be had."""
+        refused = self._state.topics_refused
+        return {symbol: f"{QUOTES}.{symbol}" not in refused for symbol in symbols}
+
+    def _begin_early(self, hole: Hole) -> None:
+        """Ask for what is listed of a gap while no print comes."""
+        hole.asked_early = True
+        symbols = tuple(s for s in self._symbols() if s not in self._newly)
+        from_ns, to_ns = hole.from_ns, hole.ends_ns()
+        if from_ns is None or hole.only or is_whole_market(symbols):
+            return
+        if self._is_too_much(symbols, from_ns, to_ns):
+            return
+        wanted = Wanted(self._with_quotes(symbols), from_ns, Seam(), to_ns + _AHEAD_NS, hole.given)
+        hole.early = Fetch(self._rest, wanted, self._limits.patience_s)
+
+    def _hand_on(self, hole: Hole, early: Fetch) -> bool:
+        """Take what was fetched early, once it is there; return whether there is something.
+
+        Nothing is put on record: what is missing is fetched again with the first print.
+        """
+        if not early.wait(0):
+            return False
+        hole.give_up_early()
+        wanted, now = early.wanted, time.time_ns()
+        for symbol, frames in dict(early.frames).items():
+            if frames:
+                hole.given.setdefault(symbol, set()).update(early.prints[symbol])
+                self._ready.append(Refill(symbol, LATE, wanted.from_ns, wanted.to_ns, now, frames))
+        return bool(self._ready)
 
     def _is_too_much(self, symbols: Sized, from_ns: int | None, to_ns: int) -> bool:
         minutes = 0.0 if from_ns is None else (to_ns - from_ns) / _MINUTE_NS
@@ -255,6 +312,7 @@ class Refiller:
 
     def _leave(self, hole: Hole, reason: str) -> None:
         """Put a hole on record as it is."""
+        hole.give_up_early()
         if reason:
             self._tell(hole, reason)
         if hole.record is not None or hole.seam.first_ms is not None:

@@ -101,8 +101,8 @@ class Seam:
             quotes: likewise.
             after_ms: event time at which the gap begins.
         """
-        if self.anchor is None:
-            raise ValueError("the live feed has not set in")
+        if self.anchor is None:  # it has not set in: what has no id would be counted twice later
+            return [row for row in trades if row.get("id")], quotes
         side = self._sides.get(symbol, _Side(self.anchor.ms))
         last_ms = self.anchor.ms if side.first_print_ms is None else side.first_print_ms
         quotes_end_ns = (side.first_ms + 1) * MS

@@ -165,7 +165,7 @@ class Session:
         finally:
             if self._gaps.open:
                 self._queue.mark(self._gaps.end_unseen())
-            self._state.condition = "closed"
+            self._state.connection = "closed"
 
     async def _connection(self) -> None:
         async with connect(
@@ -252,7 +252,8 @@ class Session:
         state = self._state
         since_ns, state.blind_since_ns = state.blind_since_ns, None
         cause, state.cause = state.cause, None
-        state.condition = "ok"
+        state.unseen_ns = self._gaps.unseen_ns() if self._gaps.open else None
+        state.connection = "ok"
         if since_ns is not None:
             self._listeners.restored(Outage(cause or DISCONNECT, since_ns, time.time_ns()))
 
@@ -264,14 +265,15 @@ class Session:
         if self._stands_since is not None:
             self._gaps.begin(self._cause)
             now = time.time_ns()
-            self._state.condition = "blind"
+            self._state.connection = "blind"
+            self._state.unseen_ns = None
             self._state.cause = self._cause
             self._state.blind_since_ns = now
             self._listeners.blind(Outage(self._cause, now, None))
             if not over_quota:
                 self._sentences.lost(error)
             return
-        if self._state.condition == "connecting":
+        if self._state.connection == "connecting":
             self._state.cause = self._cause
         if not over_quota:
             self._sentences.unreachable(error)
@@ -293,6 +295,7 @@ class Session:
             if self._stands_since is None:
                 self._stands()
             if self._gaps.open:
+                state.unseen_ns = None
                 self._queue.mark(self._gaps.end(received_ns, frame))
             if self._sessions is not None:
                 self._mark_start(first_event_ns(frame, received_ns))

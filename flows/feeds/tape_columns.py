@@ -11,7 +11,7 @@ import duckdb
 import numpy as np
 
 from flows.feeds.tape_files import TRADES, TapeError, TapeFile, connect, quoted, reason
-from operators.decode import valid_symbol
+from operators.symbols import valid_symbol
 from operators.ticks import DETAIL, ID_NUMBER, ID_ROW, ID_TEXT, LATENESS_UNKNOWN, MS, Array
 from operators.values import trade_id
 from operators.verdicts import UnknownConditions, sale_class

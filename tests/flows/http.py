@@ -10,8 +10,11 @@ from typing import NamedTuple, Self
 
 import msgspec
 
+from flows.mock.oddities import Oddities
 from flows.mock.rest import RestService
 from flows.mock.tape import Tape
+from flows.mock.timeline import Timeline
+from flows.mock.wire import Topics, blocks_of
 
 KEY = "a-key-nobody-may-read"
 
@@ -101,10 +104,21 @@ def in_turn(*replies: Reply) -> HttpServer:
 
 
 class TapeReplies:
-    """A tape's listings, as the mock gives them; a test may put others in their place."""
+    """A tape's listings, all of it printed, as the mock gives them."""
 
     def __init__(self, tape: Tape) -> None:
-        self._service = RestService(tape, KEY, ("T", "Q"), "open")
+        topics = Topics()
+        for block in blocks_of(tape, topics, 2048):
+            topics.print(block, 0, len(block.events))
+        self._service = RestService(
+            tape,
+            topics,
+            Oddities((), 0, 0),
+            Timeline((), 0),
+            key=KEY,
+            plan=("T", "Q"),
+            market="open",
+        )
 
     def __call__(self, n: int, heard: Heard) -> Reply:
         answer = self._service.answer(heard.target, heard.authorization)

@@ -222,7 +222,8 @@ def finished(process: subprocess.Popen[str]) -> None:
 
 
 def lines(file: Path) -> Iterator[dict[str, Any]]:
-    for line in file.read_bytes().splitlines() if file.exists() else ():
+    # What is behind the last newline is still being written.
+    for line in file.read_bytes().split(b"\n")[:-1] if file.exists() else ():
         one = msgspec.json.decode(line)
         if one["event"] == "order_flow_alert":
             yield one

@@ -16,8 +16,10 @@ from bytewax.testing import TestingSink, run_main
 
 from flows.feeds.backoff import Timing
 from flows.feeds.capture import CaptureFeed
-from flows.feeds.capture_lines import lines_of
+from flows.feeds.capture_files import read_capture
+from flows.feeds.capture_lines import item_of
 from flows.feeds.polygon import PolygonFeed
+from flows.feeds.recorder import RecordedFeed, Recorder
 from flows.feeds.rest import Rest, RestTiming
 from flows.feeds.tape_files import open_tapes
 from flows.mock import MockPolygon
@@ -26,7 +28,7 @@ from flows.warm_up import warm_up
 from operators.records import Alert, Coverage
 from operators.ticks import LATE, MS, WARMING, Refill
 from sinks.elsewhere import SourceElsewhere
-from tests.flows.files import write_gz, write_parquet
+from tests.flows.files import write_parquet
 from tests.flows.market import RULES, SETTINGS, SYMBOLS, expected_ids, market
 from tests.reference import run
 from tests.reference_cases import ns
@@ -107,8 +109,7 @@ def feed_of(mock: MockPolygon, pause_s: float = 0.02, **more: Any) -> PolygonFee
     timing = Timing(open_s=2, reply_s=2, ack_s=0.5, first_pause_s=pause_s, poll_s=0.05)
     rest = Rest(mock.rest_url, more.pop("key", "mock-key"), QUICK)
     symbols = more.pop("symbols", lambda: SYMBOLS)
-    kind = more.pop("kind", PolygonFeed)
-    feed: PolygonFeed = kind(mock.ws_url, "mock-key", symbols, timing=timing, rest=rest, **more)
+    feed = PolygonFeed(mock.ws_url, "mock-key", symbols, timing=timing, rest=rest, **more)
     end = threading.Timer(20, feed.stop.set)
     end.daemon = True
     end.start()
@@ -117,24 +118,6 @@ def feed_of(mock: MockPolygon, pause_s: float = 0.02, **more: Any) -> PolygonFee
 
 def stop_after(feed: PolygonFeed, alerts: int) -> Callable[[Heard], None]:
     return lambda said: feed.stop.set() if len(said) >= alerts else None
-
-
-class Tapped(PolygonFeed):
-    """A live feed that keeps what it hands on, as a recorder does."""
-
-    items: list[Any]
-
-    def build_part(self, *args: Any) -> Any:
-        part = super().build_part(*args)
-        take, self.items = part.next_batch, []
-
-        def next_batch() -> list[Any]:
-            taken = take()
-            self.items += taken
-            return taken
-
-        part.next_batch = next_batch  # type: ignore[method-assign]
-        return part
 
 
 @pytest.mark.parametrize("away_s", [0.0, 0.25])
@@ -305,19 +288,19 @@ def test_a_run_that_is_resumed_says_late_what_came_in_between(
     assert max(late) <= gap.to_ns + 10**9
 
 
-def test_a_capture_of_what_the_feed_handed_on_is_replayed_to_the_same_alerts(
+def test_a_recording_with_refills_is_replayed_to_the_same_alerts(
     folder: Path, ids: Ids, tmp_path: Path
 ) -> None:
+    recorder = Recorder(tmp_path, lambda _: None)
     with MockPolygon([folder], speed=SPEED, hold=False, drop_after=(1100,)) as mock:
-        feed = feed_of(mock, pause_s=0.4, kind=Tapped)
-        live = Run(feed, stop_after(feed, sum(map(len, ids.values())))).go()
-    assert isinstance(feed, Tapped)
-    origins = {item.origin for item in feed.items if isinstance(item, Refill)}
-    assert origins == {WARMING, LATE}
-    lines = (line.decode() for item in feed.items for line in lines_of(item, 10**18))
-    capture = write_gz(tmp_path / "day.jsonl.gz", *lines)
-    again = Run(CaptureFeed(open_tapes([capture]), batch=7)).go()
+        feed = feed_of(mock, pause_s=0.4)
+        recorded = RecordedFeed(feed, recorder)
+        live = Run(recorded, stop_after(feed, sum(map(len, ids.values())))).go()
+    lines = [item_of(line) for path in recorder.files for line in read_capture(str(path))]
+    assert {item.origin for item in lines if isinstance(item, Refill)} == {WARMING, LATE}
+    again = Run(CaptureFeed(open_tapes([str(path) for path in recorder.files]), batch=7)).go()
     assert again.ids() == live.ids() == ids
     assert [a.late for a in again.alerts] == [a.late for a in live.alerts]
     assert not any(alert.received_ns for alert in again.alerts)
     assert again.coverage == live.coverage
+    assert [gap.cause for gap in again.coverage] == ["start", "disconnect"]

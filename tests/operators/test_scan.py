@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from operators.decode import Decoder
-from operators.scan import LONGEST_SYMBOL, Scanner
+from operators.scan import Scanner
+from operators.scan_event import LONGEST_SYMBOL
 from operators.ticks import DETAIL, Array, Ticks
 from tests.make import frame, frames, wire_quote, wire_trade
 

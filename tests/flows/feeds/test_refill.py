@@ -172,6 +172,74 @@ def test_an_outage_before_the_first_print_is_one_with_it(replies: TapeReplies) -
     assert set(range(2, 61)) <= set(trades_of(out))
 
 
+def early(rig: Rig, *items: Frames | Coverage) -> list[Item]:
+    """Return what comes out within a moment, though no print has come."""
+    out = rig.refiller.through(items)
+    until = time.monotonic() + 0.7
+    while time.monotonic() < until:
+        out += rig.refiller.through(())
+        assert not rig.refiller.fetching
+        time.sleep(0.01)
+    return out
+
+
+SOON = RefillLimits(patience_s=2.0, quiet_s=0.05)
+
+
+@pytest.mark.parametrize("on_record", [True, False], ids=["quotes come", "nothing comes"])
+def test_a_gap_with_no_print_behind_it_goes_on_early_and_not_twice(
+    replies: TapeReplies, on_record: bool
+) -> None:
+    with Rig(replies, limits=SOON) as rig:
+        rig.begun()
+        rig.feed(frames(trade(10), trade(11)))
+        rig.state.unseen_ns = None if on_record else (gap(11, 60).from_ns, gap(11, 60).to_ns)
+        out = early(rig, *([gap(11, 60), frames(quote(60))] if on_record else []))
+        assert {(r.symbol, r.origin) for r in out if isinstance(r, Refill)} == {
+            (symbol, LATE) for symbol in SYMBOLS
+        }
+        assert len(out) == 2  # and no record: nothing shows yet that it is whole
+        assert set(range(12, 100)) <= set(trades_of(out))
+        assert rig.state.unseen_ns is None or early(rig) == []
+        rig.state.unseen_ns = None
+        record, *refills, live = rig.feed(
+            *([] if on_record else [gap(11, 60), frames(quote(60))]), frames(trade(99))
+        )[:4]
+    assert record == gap(11, 60, refilled=True)
+    assert len(refills) == 2
+    assert trades_of(refills) == []
+    assert events_of([live]) == [("Q", "AAPL", 60)]
+
+
+def test_while_a_gap_is_unseen_each_further_outage_is_fetched_early_too(
+    replies: TapeReplies,
+) -> None:
+    with Rig(replies, limits=SOON) as rig:
+        rig.begun()
+        rig.feed(frames(trade(10), trade(11)))
+        rig.server.reply = lambda n, heard: Reply({"results": []})
+        rig.state.unseen_ns = gap(11, 40).from_ns, gap(11, 40).to_ns
+        assert early(rig) == []
+        asked = len(rig.server.heard)
+        assert asked == 2 * len(SYMBOLS)
+        rig.server.reply = replies
+        rig.state.unseen_ns = gap(11, 60).from_ns, gap(11, 60).to_ns
+        assert set(range(12, 100)) <= set(trades_of(early(rig)))
+        assert len(rig.server.heard) == 2 * asked
+
+
+def test_the_first_print_ends_what_is_being_fetched_early(replies: TapeReplies) -> None:
+    with Rig(replies, limits=SOON) as rig:
+        rig.begun()
+        rig.server.reply = lambda n, heard: Reply(pause_s=5)
+        assert early(rig, gap(1, 60), frames(quote(60))) == []
+        assert rig.server.heard
+        rig.server.reply = replies
+        out = rig.feed(frames(trade(60)))
+    assert out[0] == gap(1, 60, refilled=True)
+    assert set(range(2, 60)) <= set(trades_of(out))
+
+
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_refusal_leaves_the_gap_and_the_live_feed_goes_on(
     replies: TapeReplies, status: int
