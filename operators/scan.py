@@ -3,7 +3,7 @@
 Typed decoding makes a Python object an event, and turning objects into columns costs as much
 again. This kernel reads what the vendor's server writes in its usual form: an array of flat `T`
 and `Q` events with plain numbers. It judges nothing. A frame with anything else in it (another
-event, an escape, an exponent, a value out of bounds) is left to `operators.decode`, whole, and
+event, an escape, an exponent, a value out of bounds) is left to `operators.frames`, whole, and
 decides there; so a frame may always be passed over here, and never read differently.
 """
 

@@ -17,7 +17,7 @@ from typing import Literal
 
 import msgspec
 
-from operators.decode import REFILL_FRAMES
+from operators.frames import REFILL_FRAMES
 from operators.records import Coverage
 from operators.ticks import LATE, WARMING, Frames, Refill
 

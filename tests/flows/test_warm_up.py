@@ -14,7 +14,7 @@ from pathlib import Path
 from flows.run import replay, sample_tape
 from flows.settings import Settings
 from flows.warm_up import warm_up
-from operators.decode import Decoder
+from operators.frames import Decoder
 from operators.kernels import _kernels
 from tests.make import frame, frames, wire_quote, wire_trade
 

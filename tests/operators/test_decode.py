@@ -9,7 +9,8 @@ import pytest
 from bytewax.dataflow import Dataflow
 from bytewax.testing import TestingSink, TestingSource, run_main
 
-from operators.decode import Decoder, Reader, decode
+from operators.decode import Reader, decode
+from operators.frames import Decoder
 from operators.freshness import LagRules
 from operators.records import SUSPENDED, Coverage, Reject, UnknownCondition
 from operators.ticks import (

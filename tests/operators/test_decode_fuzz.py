@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from operators.decode import Decoder
+from operators.frames import Decoder
 from operators.ticks import QUOTE, TRADE, Ticks
 from operators.values import MAX_PRICE, MAX_SIZE, PROBLEMS
 from tests.make import frame, frames, wire_quote, wire_trade

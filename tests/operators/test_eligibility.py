@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from operators.decode import Decoder
 from operators.eligibility import Eligibility, EligibilityRules
+from operators.frames import Decoder
 from operators.nbbo import Nbbo
 from operators.sessions import parse_sessions
 from operators.ticks import Splitter

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from operators.decode import Decoder
+from operators.frames import Decoder
 from operators.freshness import LagRules
 from operators.records import (
     SHED,

@@ -10,10 +10,11 @@ from bytewax.dataflow import Dataflow
 from bytewax.testing import TestingSink, TestingSource, run_main
 
 from operators.aggressor import CLNV, SideRules, aggressor
-from operators.decode import REFILL_FRAMES, Decoder, decode
+from operators.decode import decode
 from operators.eligibility import EligibilityRules, eligibility
 from operators.exit_signal import AlertRules, alerts
 from operators.firings import fired
+from operators.frames import REFILL_FRAMES, Decoder
 from operators.large_orders import ParentRules, large_orders
 from operators.nbbo import Prints, nbbo
 from operators.records import Alert, Coverage

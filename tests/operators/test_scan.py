@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from operators.decode import Decoder
+from operators.frames import Decoder
 from operators.scan import Scanner
 from operators.scan_event import LONGEST_SYMBOL
 from operators.ticks import DETAIL, Array, Ticks

@@ -10,7 +10,7 @@ import pytest
 from flows.feeds.capture import CaptureFeed
 from flows.feeds.capture_lines import lines_of
 from flows.feeds.tape_files import TapeError, open_tapes
-from operators.decode import REFILL_FRAMES
+from operators.frames import REFILL_FRAMES
 from operators.records import Coverage
 from operators.ticks import LATE, WARMING, Frames, Refill
 from tests.flows.files import write_gz

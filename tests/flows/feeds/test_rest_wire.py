@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from flows.feeds.rest_wire import FRAME_EVENTS, frames_of, key_of, trade_event
-from operators.decode import Decoder
+from operators.frames import Decoder
 from operators.ticks import ID_ROW, Frames
 from tests.flows.files import on_the_wire
 from tests.flows.market import market
