@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-import pytest
 
 from flows.feeds.seam import Print, Seam
 
@@ -81,6 +80,7 @@ def test_a_print_without_an_id_is_let_through_from_behind_the_gaps_beginning_onl
     assert kept(found, "A", *rows, trade(9 * MS, None, 11.0), after_ms=2) == [3 * MS, 9 * MS]
 
 
-def test_a_seam_without_an_anchor_tells_nothing() -> None:
-    with pytest.raises(ValueError, match="has not set in"):
-        Seam().missed("A", [], [], 0)
+def test_without_a_live_print_only_what_has_an_id_goes_on() -> None:
+    """What has none would be counted a second time when the live feed sets in."""
+    rows, quotes = [{"id": "7"}, {"id": ""}, {}], [{"bid_price": 1}]
+    assert Seam().missed("A", rows, quotes, 0) == ([{"id": "7"}], quotes)
