@@ -36,6 +36,7 @@ from flows.notices import NoticeSink
 from flows.orderflow import Outputs, build, rules_of
 from flows.places import ALERTS, STATUS, tape_folder
 from flows.settings import Settings
+from flows.warm_up import settle
 from operators.records import Alert, Coverage, Lagging, Ledger, Reject
 from sinks.appendfile import LogError
 from sinks.appendlog import ToLine, warn_stderr
@@ -250,6 +251,7 @@ def assemble(
     served = _nothing
     if is_live and settings.metrics_port:
         served = _serve(settings, latencies, lambda: status.describe(copied(status.totals)))
+    settle(live=is_live)
     return Assembly(root, feed, flow, history, status, logs, recorder, served)
 
 
