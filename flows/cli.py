@@ -16,6 +16,7 @@ import click
 from flows import __version__
 from flows.commands.config import config
 from flows.commands.demo import demo
+from flows.commands.import_tapes import import_tapes
 from flows.commands.mock_feed import mock_feed
 from flows.commands.query import query
 from flows.commands.rebuild_history import rebuild_history
@@ -57,7 +58,17 @@ def cli(debug: bool) -> None:
         sys.excepthook = sys.__excepthook__
 
 
-for _command in (demo, run, replay_command, tail, query, config, mock_feed, rebuild_history):
+for _command in (
+    demo,
+    run,
+    replay_command,
+    import_tapes,
+    tail,
+    query,
+    config,
+    mock_feed,
+    rebuild_history,
+):
     cli.add_command(_command)
 
 

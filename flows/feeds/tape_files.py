@@ -11,6 +11,7 @@ import glob
 import hashlib
 import itertools
 import os
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,8 @@ _NEEDED = {
     TRADES: ("symbol", "ts_ns", "price", "size"),
     QUOTES: ("symbol", "ts_ns", "bid", "ask"),
 }
+
+
 class TapeError(OrderflowError):
     """A tape cannot be replayed; the message is one sentence with the file and the reason."""
 
@@ -95,7 +98,7 @@ def expand(names: Iterable[str]) -> list[str]:
     for name in names:
         path = Path(name).expanduser()
         if path.is_dir():
-            matches = sorted(str(p) for p in path.iterdir() if _kind_by_name(p.name) is not None)
+            matches = sorted(str(p) for p in _inside(path) if _kind_by_name(p.name) is not None)
         elif path.exists():
             matches = [str(path)]
         else:
@@ -106,6 +109,12 @@ def expand(names: Iterable[str]) -> list[str]:
             )
         found += [match for match in matches if match not in found]
     return found
+
+
+def _inside(folder: Path) -> list[Path]:
+    """Return what a folder and its folders of days hold: an import makes one a day."""
+    days = [p for p in folder.iterdir() if re.fullmatch(r"\d{4}-\d\d-\d\d", p.name)]
+    return [p for place in (folder, *filter(Path.is_dir, days)) for p in place.iterdir()]
 
 
 def _kind_by_name(name: str) -> str | None:
