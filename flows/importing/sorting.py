@@ -23,6 +23,8 @@ MEMORY = "1GB"
 MOST_THREADS = 4  # each holds buffers of its own
 GROUP_ROWS = 122_880  # what the tape reader reads two of at a time
 _TICK_S = 0.1
+_ID = "try_cast(id AS BIGINT)"
+_PLAIN = f"id IS NULL OR coalesce({_ID} >= 0 AND {_ID}::VARCHAR = id, false)"
 _USABLE = "symbol IS NOT NULL AND ts_ns IS NOT NULL"
 
 
@@ -126,13 +128,21 @@ def sort(bench: Bench, kind: str, staged: Sequence[Path], target: Path) -> Sorte
         f"SELECT symbol, count(*) FROM {source} WHERE {good} GROUP BY ALL ORDER BY ALL"
     )
     symbols = dict(seen.fetchall()) if bench.symbols else {}
+    chosen = "* EXCLUDE (sequence_number, correction)"
+    if kind == "trades" and _holds(db, f"SELECT coalesce(bool_and({_PLAIN}), false) FROM {source}"):
+        chosen += " REPLACE (id::BIGINT AS id)"  # a replay reads numbers half again as fast
     if rows:
         run(
             db,
-            f"COPY (SELECT * EXCLUDE (sequence_number, correction) FROM {source} WHERE {good}"
+            f"COPY (SELECT {chosen} FROM {source} WHERE {good}"
             f" ORDER BY ts_ns, sequence_number) TO {quoted(str(target))}"
             f" (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {GROUP_ROWS})",
             lambda: bench.reached(max(db.query_progress(), 0) / 100),
         )
     unusable = total - rows - sum(count for _, count in dropped)
     return Sorted(total, rows, unusable, first_ns, last_ns, dict(dropped), symbols)
+
+
+def _holds(db: duckdb.DuckDBPyConnection, sql: str) -> bool:
+    [(answer,)] = db.execute(sql).fetchall()
+    return bool(answer)
