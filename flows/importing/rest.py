@@ -37,22 +37,37 @@ BACKOFF_S, LONGEST_S = 1.0, 60.0
 CONNECT_S, READ_S = 10.0, 60.0
 _RETRIED = (408, 413, 429, 499, 500, 502, 503, 504)
 _REFUSED = (401, 403)
-_PAGE_BYTES = 256 << 20
 _ROW = {
-    "trades": "conditions INTEGER[], correction INTEGER, decimal_size VARCHAR, exchange INTEGER,"
-    " id VARCHAR, participant_timestamp BIGINT, price DOUBLE, sequence_number BIGINT,"
-    " sip_timestamp BIGINT, size DOUBLE, trf_id INTEGER",
-    "quotes": "ask_price DOUBLE, ask_size DOUBLE, bid_price DOUBLE, bid_size DOUBLE,"
-    " sequence_number BIGINT, sip_timestamp BIGINT",
+    "trades": "conditions: 'INTEGER[]', correction: 'INTEGER', decimal_size: 'VARCHAR',"
+    " exchange: 'INTEGER', id: 'VARCHAR', participant_timestamp: 'BIGINT', price: 'DOUBLE',"
+    " sequence_number: 'BIGINT', sip_timestamp: 'BIGINT', size: 'DOUBLE', trf_id: 'INTEGER'",
+    "quotes": "ask_price: 'DOUBLE', ask_size: 'DOUBLE', bid_price: 'DOUBLE', bid_size: 'DOUBLE',"
+    " sequence_number: 'BIGINT', sip_timestamp: 'BIGINT'",
 }
 _SIZE = "coalesce(try_cast(decimal_size AS DOUBLE), size)"  # `size` alone may be truncated
 
 
 class Page(msgspec.Struct):
-    """What is looked at of a page; its rows are read by the database."""
+    """A page of a listing: its rows as they came, and where the next one is."""
 
     results: list[msgspec.Raw] = []
     next_url: str = ""
+
+    def kept(self) -> bytes:
+        """Return it as lines: where the next one is, then a row each."""
+        head = msgspec.json.encode({"next_url": self.next_url})
+        return b"\n".join([head, *self.results]) + b"\n"
+
+    @classmethod
+    def parse(cls, kept: bytes) -> Page:
+        """Return a page that was kept.
+
+        Raises:
+            msgspec.DecodeError: it begins with something else.
+        """
+        head, *rows = kept.splitlines()
+        next_url = msgspec.json.decode(head, type=Page).next_url
+        return cls([msgspec.Raw(row) for row in rows], next_url)
 
 
 class _Stamp(msgspec.Struct):
@@ -77,39 +92,29 @@ class Listings:
     Args:
         url: REST host.
         key: API key; it travels in a header, never in a URL.
-        tries: how often a failed request is repeated.
-        backoff_s: pause before the second repetition; each further one is twice as long.
-        read_s: longest wait for an answer.
     """
 
-    def __init__(
-        self,
-        url: str,
-        key: str,
-        tries: int = TRIES,
-        backoff_s: float = BACKOFF_S,
-        read_s: float = READ_S,
-    ) -> None:
+    def __init__(self, url: str, key: str) -> None:
         self._client = RESTClient(key, base=url)
-        self._url, self._tries = url, tries
+        self._url = url
         self._pool = _Pool(
             headers=self._client.headers,
             ca_certs=certifi.where(),
-            timeout=urllib3.Timeout(connect=CONNECT_S, read=read_s),
+            timeout=urllib3.Timeout(connect=CONNECT_S, read=READ_S),
             retries=urllib3.Retry(
-                total=tries,
+                total=TRIES,
                 status_forcelist=_RETRIED,
-                backoff_factor=backoff_s,
+                backoff_factor=BACKOFF_S,
                 backoff_max=LONGEST_S,
-                backoff_jitter=backoff_s / 2,
+                backoff_jitter=BACKOFF_S / 2,
                 respect_retry_after_header=True,
             ),
         )
         self._client.client = self._pool
         self._list = {"trades": self._client.list_trades, "quotes": self._client.list_quotes}
 
-    def page(self, symbol: str, kind: str, params: dict[str, str]) -> tuple[bytes, Page]:
-        """Return one page of a listing, as it came and as it is understood.
+    def page(self, symbol: str, kind: str, params: dict[str, str]) -> Page:
+        """Return one page of a listing.
 
         Raises:
             FeedRefusedError: the key or the plan does not allow it.
@@ -117,10 +122,10 @@ class Listings:
         """
         what = f"{kind} of {symbol} at {self._url}"
         problem = ""
-        for _ in range(self._tries + 1):
+        for _ in range(TRIES + 1):
             try:
                 answer = self._list[kind](quote(symbol, safe=":"), params=dict(params), raw=True)
-                return answer.data, msgspec.json.decode(answer.data, type=Page)
+                return msgspec.json.decode(answer.data, type=Page)
             except msgspec.DecodeError as wrong:
                 problem = f"the answer is no listing ({wrong})"  # cut on the way: ask again
             except BadResponse:
@@ -177,10 +182,9 @@ class Listing:
         target = bench.next_staged()
         fields = f"* REPLACE ({_SIZE} AS size)" if self.kind == "trades" else "*"
         source = (
-            f"(SELECT {quoted(self.symbol)} AS ticker, {fields} FROM (SELECT unnest(results,"
-            f" max_depth := 2) FROM read_json({quoted(str(folder / '*.json.gz'))},"
-            f" format = 'unstructured', maximum_object_size = {_PAGE_BYTES},"
-            f" columns = {{'results': 'STRUCT({_ROW[self.kind]})[]'}})))"
+            f"(SELECT {quoted(self.symbol)} AS ticker, {fields} FROM read_json("
+            f"{quoted(str(folder / '*.jsonl.gz'))}, format = 'newline_delimited',"
+            f" columns = {{{_ROW[self.kind]}, next_url: 'VARCHAR'}}) WHERE next_url IS NULL)"
         )
         try:
             run(bench.db, stage_sql(self.kind, source, (), target, "conditions"), lambda: None)
@@ -200,7 +204,7 @@ class Listing:
         }
         asked: set[tuple[tuple[str, str], ...]] = set()
         while True:
-            text, page = self._page(folder / f"{number:05}.json.gz", params)
+            text, page = self._page(folder / f"{number:05}.jsonl.gz", params)
             hashed.update(text)
             size, rows, number = size + len(text), rows + len(page.results), number + 1
             bench.progress.rows += len(page.results)
@@ -215,14 +219,15 @@ class Listing:
 
     def _page(self, path: Path, params: dict[str, str]) -> tuple[bytes, Page]:
         """Return a page: the one an import before this one kept, or else the vendor's."""
-        with contextlib.suppress(OSError, EOFError, zlib.error, msgspec.DecodeError):
-            text = gzip.decompress(path.read_bytes())
-            return text, msgspec.json.decode(text, type=Page)
-        text, page = self.listings.page(self.symbol, self.kind, params)
+        with contextlib.suppress(OSError, EOFError, ValueError, zlib.error, msgspec.DecodeError):
+            kept = gzip.decompress(path.read_bytes())
+            return kept, Page.parse(kept)
+        page = self.listings.page(self.symbol, self.kind, params)
+        kept = page.kept()
         partial = path.with_suffix(".tmp")
-        partial.write_bytes(gzip.compress(text, compresslevel=1))
+        partial.write_bytes(gzip.compress(kept, compresslevel=1))
         partial.replace(path)
-        return text, page
+        return kept, page
 
     def _part_of_day(self, page: Page) -> float:
         """Return how much of the trading day, 04:00 to 20:00, lies before the end of a page."""

@@ -44,16 +44,19 @@ class Bucket:
         """Return what an error of the client means."""
         import obstore.exceptions as wrong
 
-        refused = (wrong.PermissionDeniedError, wrong.UnauthenticatedError)
-        if isinstance(error, refused):
+        # A listing tells the status in its text alone.
+        told = re.search(r"status code: (\d{3})", str(error))
+        status = int(told[1]) if told else 0
+        refused = isinstance(error, wrong.PermissionDeniedError | wrong.UnauthenticatedError)
+        if refused or status in (401, 403):
             return FeedRefusedError(
                 f"{self.endpoint} refused the S3 keys for {self.name}: check "
                 "POLYGON_S3_ACCESS_KEY and POLYGON_S3_SECRET_KEY (they are not the API key), and "
                 "that the plan includes flat files"
             )
-        if isinstance(error, FileNotFoundError):
+        if isinstance(error, FileNotFoundError) or status == 404:
             return ImportFailed(f"{self.endpoint} has no {self.name}")
-        first = str(error).partition("\n")[0]
+        first = str(error).partition("\n")[0].rpartition(": ")[2]
         return ImportFailed(f"{self.name} at {self.endpoint} cannot be read: {first[:200]}")
 
 
