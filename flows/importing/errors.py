@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import duckdb
@@ -18,7 +19,8 @@ def from_database(what: str, error: duckdb.Error, out: Path) -> ImportFailed:
     text = " ".join(str(error).split())
     if "No space left on device" in text or "max_temp_directory_size" in text:
         return no_space(out)
-    reason = text.removeprefix("Invalid Input Error: ").partition(" Possible ")[0]
+    # Where the reader goes on, it gives advice about its own options.
+    reason = re.split(r" Possible | This type was ", re.sub(r"^[A-Z][\w ]* Error: ", "", text))[0]
     return ImportFailed(f"{what}: {reason[:300]}")
 
 

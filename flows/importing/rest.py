@@ -125,7 +125,10 @@ class Listings:
         for _ in range(TRIES + 1):
             try:
                 answer = self._list[kind](quote(symbol, safe=":"), params=dict(params), raw=True)
-                return msgspec.json.decode(answer.data, type=Page)
+                data = answer.data
+                if b"\n" in data:
+                    data = msgspec.json.format(data, indent=-1)  # a row is kept as a line
+                return msgspec.json.decode(data, type=Page)
             except msgspec.DecodeError as wrong:
                 problem = f"the answer is no listing ({wrong})"  # cut on the way: ask again
             except BadResponse:

@@ -218,6 +218,7 @@ def test_a_file_that_is_no_flat_file(
     assert told.startswith(path)
     assert sentence in told
     assert "/dev/fd" not in told
+    assert "Error: " not in told
 
 
 def test_a_file_that_does_not_say_its_day(imported: Import, tmp_path: Path) -> None:

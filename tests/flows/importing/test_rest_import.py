@@ -179,7 +179,7 @@ class _OnePage(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.asked.append(self.path)
-        body = json.dumps(self.server.body).encode()
+        body = json.dumps(self.server.body, indent=1).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
