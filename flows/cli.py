@@ -18,6 +18,7 @@ from flows import __version__
 from flows.commands.config import config
 from flows.commands.demo import demo
 from flows.commands.doctor import doctor
+from flows.commands.import_tapes import import_tapes
 from flows.commands.mock_feed import mock_feed
 from flows.commands.query import query
 from flows.commands.rebuild_history import rebuild_history
@@ -66,6 +67,7 @@ for _command in (
     run,
     doctor,
     replay_command,
+    import_tapes,
     scorecard,
     tail,
     query,

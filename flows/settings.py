@@ -32,8 +32,7 @@ Watch = Literal["positions_only", "watchlist", "all"]
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All settings of a run, valid by construction through `load`.
 
-    `sources` says where each value came from. The key is shown neither by `repr` nor by
-    `public`.
+    `sources` says where each value came from. Keys are shown neither by `repr` nor by `public`.
     """
 
     polygon_api_key: Annotated[str, Rule("Your Polygon API key; never shown", secret=True)] = ""
@@ -43,6 +42,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     polygon_rest_url: Annotated[str, Rule("REST host", schemes=("https", "http"))] = (
         "https://api.polygon.io"
     )
+    polygon_s3_url: Annotated[
+        str, Rule("S3 endpoint of the flat files", schemes=("https", "http"))
+    ] = "https://files.massive.com"
+    polygon_s3_access_key: Annotated[
+        str, Rule("Access key of the flat files; never shown", secret=True)
+    ] = ""
+    polygon_s3_secret_key: Annotated[
+        str, Rule("Secret key of the flat files; never shown", secret=True)
+    ] = ""
     data_source: Annotated[
         str,
         Rule(

@@ -11,6 +11,7 @@ import glob
 import hashlib
 import itertools
 import os
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from pathlib import Path
 import duckdb
 
 from flows.errors import OrderflowError
+from flows.feeds.flat_files import as_csv, kind_of, normalised
 from flows.places import cache_folder
 
 TRADES, QUOTES, CAPTURE = "trades", "quotes", "capture"
@@ -26,49 +28,6 @@ _NEEDED = {
     TRADES: ("symbol", "ts_ns", "price", "size"),
     QUOTES: ("symbol", "ts_ns", "bid", "ask"),
 }
-_FLAT = {
-    TRADES: {
-        "ticker": "VARCHAR",
-        "conditions": "VARCHAR",
-        "correction": "INTEGER",
-        "exchange": "INTEGER",
-        "id": "VARCHAR",
-        "participant_timestamp": "BIGINT",
-        "price": "DOUBLE",
-        "sequence_number": "BIGINT",
-        "sip_timestamp": "BIGINT",
-        "size": "DOUBLE",
-        "tape": "INTEGER",
-        "trf_id": "INTEGER",
-        "trf_timestamp": "BIGINT",
-    },
-    QUOTES: {
-        "ticker": "VARCHAR",
-        "ask_exchange": "INTEGER",
-        "ask_price": "DOUBLE",
-        "ask_size": "DOUBLE",
-        "bid_exchange": "INTEGER",
-        "bid_price": "DOUBLE",
-        "bid_size": "DOUBLE",
-        "conditions": "VARCHAR",
-        "indicators": "VARCHAR",
-        "participant_timestamp": "BIGINT",
-        "sequence_number": "BIGINT",
-        "sip_timestamp": "BIGINT",
-        "tape": "INTEGER",
-        "trf_timestamp": "BIGINT",
-    },
-}
-_NORMALISED = {
-    TRADES: """
-        ticker AS symbol, sip_timestamp AS ts_ns, price, size,
-        list_transform(string_split(conditions, ','), lambda c: c::INTEGER) AS conditions,
-        exchange, id, coalesce(trf_id, 0) AS trf_id, participant_timestamp AS participant_ns
-    """,
-    QUOTES: "ticker AS symbol, sip_timestamp AS ts_ns, bid_price AS bid, ask_price AS ask",
-}
-# Originals that were later corrected, erroneous or cancelled, and the records that say so.
-_DROPPED_CORRECTIONS = "(1, 7, 8, 10, 11)"
 
 
 class TapeError(OrderflowError):
@@ -139,7 +98,7 @@ def expand(names: Iterable[str]) -> list[str]:
     for name in names:
         path = Path(name).expanduser()
         if path.is_dir():
-            matches = sorted(str(p) for p in path.iterdir() if _kind_by_name(p.name) is not None)
+            matches = sorted(str(p) for p in _inside(path) if _kind_by_name(p.name) is not None)
         elif path.exists():
             matches = [str(path)]
         else:
@@ -150,6 +109,12 @@ def expand(names: Iterable[str]) -> list[str]:
             )
         found += [match for match in matches if match not in found]
     return found
+
+
+def _inside(folder: Path) -> list[Path]:
+    """Return what a folder and its folders of days hold: an import makes one a day."""
+    days = [p for p in folder.iterdir() if re.fullmatch(r"\d{4}-\d\d-\d\d", p.name)]
+    return [p for place in (folder, *filter(Path.is_dir, days)) for p in place.iterdir()]
 
 
 def _kind_by_name(name: str) -> str | None:
@@ -238,26 +203,13 @@ def _sorted_copy(
     return str(target)
 
 
-def _flat_source(db: duckdb.DuckDBPyConnection, path: str) -> tuple[str, str]:
-    """Return the kind of a flat file and the SQL that reads it with declared types."""
-    read = f"read_csv({quoted(path)}, header = true, all_varchar = true)"
-    header = set(_describe(db, read, path))
-    for kind, columns in _FLAT.items():
-        if set(columns) <= header:
-            types = ", ".join(f"'{name}': '{type_}'" for name, type_ in columns.items())
-            return kind, (
-                f"read_csv({quoted(path)}, header = true, nullstr = '', types = {{{types}}})"
-            )
-    kind = max(_FLAT, key=lambda kind: len(header & set(_FLAT[kind])))
-    missing = sorted(set(_FLAT[kind]) - header)
-    raise TapeError(f"{path} is no {kind} flat file: it has no column {', '.join(missing)}")
-
-
 def _open_flat(db: duckdb.DuckDBPyConnection, path: str, say: Callable[[str], None]) -> str:
-    kind, source = _flat_source(db, path)
-    select = f"SELECT {_NORMALISED[kind]} FROM {source}"
-    if kind == TRADES:
-        select += f" WHERE coalesce(correction, 0) NOT IN {_DROPPED_CORRECTIONS}"
+    read = f"read_csv({quoted(path)}, header = true, all_varchar = true)"
+    header = tuple(_describe(db, read, path))
+    kind, missing = kind_of(header)
+    if missing:
+        raise TapeError(f"{path} is no {kind} flat file: it has no column {', '.join(missing)}")
+    select = normalised(kind, as_csv(kind, header, quoted(path)))
     return _sorted_copy(db, path, select, "sip_timestamp, sequence_number", say)
 
 

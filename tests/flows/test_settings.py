@@ -27,6 +27,7 @@ def test_without_anything_set_the_defaults_of_the_specification_hold(tmp_path: P
     assert load({}, tmp_path).public() == {
         "polygon_ws_url": "wss://socket.polygon.io",
         "polygon_rest_url": "https://api.polygon.io",
+        "polygon_s3_url": "https://files.massive.com",
         "data_source": "auto",
         "monitoring_mode": "positions_only",
         "symbols": [],
@@ -226,6 +227,14 @@ def test_relative_paths_start_in_the_working_directory(tmp_path: Path) -> None:
     assert (settings.data_dir, settings.positions_file) == (tmp_path / "out", Path("/pos.json"))
 
 
+@pytest.mark.parametrize("name", ["polygon_s3_access_key", "polygon_s3_secret_key"])
+def test_the_keys_of_the_flat_files_are_shown_nowhere(name: str, tmp_path: Path) -> None:
+    settings = load({name.upper(): KEY}, tmp_path)
+    assert getattr(settings, name) == KEY
+    shown = [repr(settings), str(settings.public()), str(rows(settings))]
+    assert [text for text in shown if KEY in text] == []
+
+
 def test_the_key_is_shown_nowhere(tmp_path: Path) -> None:
     settings = live(tmp_path)
     assert settings.polygon_api_key == KEY
@@ -238,6 +247,7 @@ def test_the_key_is_shown_nowhere(tmp_path: Path) -> None:
     ("name", "text"),
     [
         ("POLYGON_API_KEY", f"{KEY} {KEY}"),
+        ("POLYGON_S3_SECRET_KEY", f"{KEY} {KEY}"),
         ("POLYGON_WS_URL", f"wss://me:{KEY}@socket.polygon.io"),
         ("POLYGON_REST_URL", f"https://api.polygon.io?apiKey={KEY}"),
     ],
