@@ -47,7 +47,7 @@ from sinks.status import SUSPENDED, StatusSink, copied
 from sinks.status import Totals as Counts
 
 MOST_NAMED = 1000  # suspended symbols, so that a heartbeat stays one write
-HISTORY_S = 5.0  # between two looks: each opens the file, and takes a core from the alerts
+LIVE_HISTORY_S, REPLAY_HISTORY_S = 2.0, 5.0  # each look opens the file, and takes a core
 PATIENCE_S = 3.0  # with a disk that refuses the last alerts of a run
 Feed = PolygonFeed | TapeFeed | CaptureFeed
 FEED_NAMES = {"polygon": "live", "tape": "replay", "sample": "sample"}
@@ -227,7 +227,12 @@ def assemble(
     run = new_run(FEED_NAMES[kind], settings.public(), tapes)
     status = StatusSink(root / STATUS)
     is_live = kind == "polygon"
-    history = History(root, run, lambda: totals(status.totals), period_s=HISTORY_S)
+    history = History(
+        root,
+        run,
+        lambda: totals(status.totals),
+        period_s=LIVE_HISTORY_S if is_live else REPLAY_HISTORY_S,
+    )
     latencies = Latencies()
     logs = _logs(root, history.keeper, is_live, latencies)
     state = feed.state if isinstance(feed, PolygonFeed) else None
