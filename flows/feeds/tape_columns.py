@@ -169,6 +169,7 @@ class FileReader:
         self._classes = _Classes(catalogue.unknown_conditions)
         self._name = f"group_{next(catalogue.numbers)}"  # of the prepared statement
         self._version: int | None = None
+        self._learnt = False
         self._group = 0
         self._row = 0  # first row of the next group
         code = f"enum_code({PLACE})::INTEGER"
@@ -198,12 +199,9 @@ class FileReader:
         span = f"file_row_number BETWEEN {first} AND {first + rows - 1}"
         self._group += 1
         self._row += rows
-        if not self._catalogue.known:
-            self._learn_symbols(span)
+        if self._catalogue.learns and not self._learnt:
+            self._learn_symbols()
         found = self._fetch(self._prepared(first, first + rows - 1))
-        if self._catalogue.learns and found["code"].min(initial=0) == ABSENT:
-            self._learn_symbols(span)
-            found |= self._fetch(f"SELECT {self._code} FROM {_table(self.file)} WHERE {span}")
         found["code"] = self._catalogue.codes(found["code"])
         texts: dict[int, str] = {}
         details = np.empty(0, DETAIL)
@@ -249,15 +247,19 @@ class FileReader:
     def _wanted(self) -> str:
         return "" if self._catalogue.learns else f" AND {PLACE} IS NOT NULL"
 
-    def _learn_symbols(self, span: str) -> None:
-        """Give the symbols of a group that are new their codes."""
-        catalogue = self._catalogue
-        sql = f"SELECT DISTINCT symbol FROM {_table(self.file)} WHERE {span}{self._unknown()}"
-        found = {row[0] for row in catalogue.run(sql, self.file.path).fetchall()}
-        catalogue.add_symbols(sorted(found - {None} - catalogue.known))
+    def _learn_symbols(self) -> None:
+        """Give every symbol of the file its code, at its first group.
 
-    def _unknown(self) -> str:
-        return f" AND {PLACE} IS NULL" if self._catalogue.known else ""
+        Symbols that trade rarely turn up for hours: learning them group by group would plan and
+        read each of those groups twice.
+        """
+        self._learnt = True
+        catalogue = self._catalogue
+        catalogue.db.execute("SET threads = 2")  # the dataflow has nothing to do yet
+        sql = f"SELECT DISTINCT symbol FROM {_table(self.file)}"
+        found = {row[0] for row in catalogue.run(sql, self.file.path).fetchall()}
+        catalogue.db.execute("SET threads = 1")
+        catalogue.add_symbols(sorted(found - {None} - catalogue.known))
 
     def _expressions(self, stated_side: bool) -> list[str]:
         have, trades = self.file.columns, self.file.kind == TRADES
