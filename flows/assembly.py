@@ -47,7 +47,7 @@ from sinks.status import SUSPENDED, StatusSink, copied
 from sinks.status import Totals as Counts
 
 MOST_NAMED = 1000  # suspended symbols, so that a heartbeat stays one write
-LIVE_HISTORY_S, REPLAY_HISTORY_S = 2.0, 5.0  # each look opens the file, and takes a core
+LIVE_HISTORY_S, REPLAY_HISTORY_S = 1.0, 5.0  # each look opens the file, and takes a core
 PATIENCE_S = 3.0  # with a disk that refuses the last alerts of a run
 Feed = PolygonFeed | TapeFeed | CaptureFeed
 FEED_NAMES = {"polygon": "live", "tape": "replay", "sample": "sample"}
