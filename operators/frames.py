@@ -30,6 +30,7 @@ from operators.ticks import (
     ID_ROW,
     ID_TEXT,
     LATENESS_UNKNOWN,
+    MAX_LATENESS_MS,
     MS,
     SEEN,
     TICK,
@@ -56,7 +57,6 @@ from operators.wire import (
 UNUSED_EVENTS = frozenset(("status", "A", "AM", "LULD", "NOI", "FMV", "LV", "XA", "XAS", "XL2"))
 
 _TAKER_SIDE: dict[tuple[int, ...], int] = {(1,): -1, (2,): 1}
-_MAX_LATENESS = 2**31 - 1
 REFILL_FRAMES = 64  # of a refill in one chunk
 _FAR_MS = 9_000_000_000_000  # year 2255: beyond it, nanoseconds would overflow
 
@@ -267,7 +267,7 @@ class Decoder:
         details["exchange"] = [e.x for e in trades]
         details["trf"] = [e.trf for e in trades]
         participant_ms = np.array([e.pt or 0 for e in trades], np.int64)  # 0 is absent, too
-        lateness = np.clip(ms - participant_ms, -_MAX_LATENESS, _MAX_LATENESS)
+        lateness = np.clip(ms - participant_ms, -MAX_LATENESS_MS, MAX_LATENESS_MS)
         details["lateness_ms"] = np.where(participant_ms == 0, LATENESS_UNKNOWN, lateness)
         classes, given = self._classes, [e.c for e in trades]
         if CryptoTrade in {*map(type, trades)}:

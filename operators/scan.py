@@ -49,7 +49,17 @@ from operators.scan_event import (
     past_space,
     read_event,
 )  # fmt: skip
-from operators.ticks import DETAIL, LATENESS_UNKNOWN, MICRO, MS, QUOTE, TICK, TRADE, Array
+from operators.ticks import (
+    DETAIL,
+    LATENESS_UNKNOWN,
+    MAX_LATENESS_MS,
+    MICRO,
+    MS,
+    QUOTE,
+    TICK,
+    TRADE,
+    Array,
+)
 from operators.values import MAX_PRICE, YEAR_2000_MS, YEAR_2100_MS
 from operators.verdicts import is_known_condition, sale_class
 
@@ -154,7 +164,7 @@ def _put_trade(tick: Array, detail: Array, received_ns: int, slots: Array) -> bo
     detail["lateness_ms"] = LATENESS_UNKNOWN
     if slots[PARTICIPANT] > 0:
         late = slots[TIME] - slots[PARTICIPANT]
-        detail["lateness_ms"] = max(min(late, 2**31 - 1), 1 - 2**31)
+        detail["lateness_ms"] = max(min(late, MAX_LATENESS_MS), -MAX_LATENESS_MS)
     return True
 
 

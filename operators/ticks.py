@@ -52,6 +52,7 @@ ID_NUMBER = 2  # canonical decimal id, kept as the integer itself
 ID_TEXT = 3  # any other id: a 64-bit hash here, the text in `Ticks.texts`
 
 LATENESS_UNKNOWN = np.iinfo(np.int32).min
+MAX_LATENESS_MS = np.iinfo(np.int32).max  # either way; what is more is taken for it
 
 DETAIL = np.dtype(
     [

@@ -12,7 +12,16 @@ import numpy as np
 
 from flows.feeds.tape_files import TRADES, TapeError, TapeFile, connect, quoted, reason
 from operators.symbols import valid_symbol
-from operators.ticks import DETAIL, ID_NUMBER, ID_ROW, ID_TEXT, LATENESS_UNKNOWN, MS, Array
+from operators.ticks import (
+    DETAIL,
+    ID_NUMBER,
+    ID_ROW,
+    ID_TEXT,
+    LATENESS_UNKNOWN,
+    MAX_LATENESS_MS,
+    MS,
+    Array,
+)
 from operators.values import trade_id
 from operators.verdicts import UnknownConditions, sale_class
 
@@ -312,7 +321,7 @@ class FileReader:
         if "participant_ns" in found:
             known = found["participant_ns"] != ABSENT
             lateness = found["ts_ns"] // MS - found["participant_ns"] // MS
-            clipped = np.clip(lateness, LATENESS_UNKNOWN + 1, 2**31 - 1)
+            clipped = np.clip(lateness, -MAX_LATENESS_MS, MAX_LATENESS_MS)
             details["lateness_ms"] = np.where(known, clipped, LATENESS_UNKNOWN)
         if "id" in found:
             details["trade_id"] = found["id"]
