@@ -24,8 +24,9 @@ import pytest
 from flows.doctor import here
 from flows.health import LEAST_FREE_BYTES
 from flows.mock import MockPolygon
+from tests.disks import fill, small
 from tests.flows.alerts import alert, write_alerts
-from tests.flows.live import ROOT, command, environment, fill, running, small_disk
+from tests.flows.live import ROOT, command, environment, running
 from tests.flows.mock.free_port import free_port
 from tests.flows.mock.tapes import small_tape
 
@@ -295,10 +296,10 @@ def test_the_last_alert_is_told_and_kept_over_a_rotation(tmp_path: Path) -> None
 
 
 def test_a_disk_that_is_small_or_read_only_fails(tmp_path: Path) -> None:
-    with small_disk(tmp_path / "full", "size=1m") as disk:
+    with small(tmp_path / "full", "size=1m") as disk:
         fill(disk)
         assert here.disk(disk / "live").status == "fail"
-    with small_disk(tmp_path / "ro", "ro") as disk:
+    with small(tmp_path / "ro", "ro") as disk:
         check = here.folder(disk / "live")
         assert (check.status, "cannot be written" in check.found) == ("fail", True)
     assert LEAST_FREE_BYTES < here.WARN_FREE_BYTES

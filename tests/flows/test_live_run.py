@@ -22,16 +22,15 @@ import pytest
 from flows import instance
 from flows.mock import MockPolygon
 from sinks.iso import iso_utc
+from tests.disks import fill, small
 from tests.flows.files import write_parquet
 from tests.flows.live import (
     alerts,
     command,
     environment,
-    fill,
     ids,
     lines,
     running,
-    small_disk,
 )
 from tests.flows.market import expected_ids, market
 from tests.flows.mock.free_port import free_port
@@ -152,7 +151,7 @@ def test_a_data_folder_deleted_under_a_run_is_made_again(mock: MockPolygon, tmp_
 
 
 def test_a_folder_that_cannot_be_written_is_one_sentence(mock: MockPolygon, tmp_path: Path) -> None:
-    with small_disk(tmp_path / "disk", "size=1m", "ro") as disk:
+    with small(tmp_path / "disk", "size=1m", "ro") as disk:
         done = command("run", cwd=tmp_path, env=environment(mock, disk))
         assert (done.returncode, done.stdout) == (1, "")
         assert done.stderr == (
@@ -179,7 +178,7 @@ def test_a_full_disk_stops_no_alert(tape: Path, tmp_path: Path) -> None:
     """Not even when the engine gives up because it cannot save its state."""
     port = free_port()
     with (
-        small_disk(tmp_path / "disk", "size=12m") as disk,
+        small(tmp_path / "disk", "size=12m") as disk,
         MockPolygon([tape], rate=150) as mock,
         running(tmp_path, environment(mock, disk, ORDER_FLOW_METRICS_PORT=str(port))) as run,
     ):
@@ -208,7 +207,7 @@ def test_a_full_disk_stops_no_alert(tape: Path, tmp_path: Path) -> None:
 
 
 def test_a_start_on_a_full_disk_waits_for_room(tape: Path, tmp_path: Path) -> None:
-    with small_disk(tmp_path / "disk", "size=12m") as disk, MockPolygon([tape], rate=300) as mock:
+    with small(tmp_path / "disk", "size=12m") as disk, MockPolygon([tape], rate=300) as mock:
         ballast, root = fill(disk), disk / "live"
         with running(tmp_path, environment(mock, disk)) as run:
             run.until(lambda: "alerts.jsonl: No space left" in run.said)
@@ -246,7 +245,7 @@ def waiting(port: int) -> int:
 
 def test_a_disk_full_to_the_end_is_told_with_what_is_missing(tape: Path, tmp_path: Path) -> None:
     with (
-        small_disk(tmp_path / "disk", "size=12m") as disk,
+        small(tmp_path / "disk", "size=12m") as disk,
         MockPolygon([tape], rate=300) as mock,
         running(tmp_path, environment(mock, disk)) as run,
     ):

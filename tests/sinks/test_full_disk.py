@@ -13,28 +13,14 @@ from pathlib import Path
 import pytest
 
 from sinks.appendfile import LogError
+from tests.disks import fill, small
 from tests.sinks.notes import event, numbered, open_log, parsed
 
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(disk)]
-    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
-        pytest.skip("only root may mount a small disk")
-    yield disk
-    subprocess.run(["umount", "--lazy", str(disk)], check=True)
-
-
-def fill(disk: Path) -> Path:
-    ballast = disk / "ballast"
-    with ballast.open("wb", buffering=0) as file:
-        while True:
-            try:
-                file.write(b"x" * 4096)
-            except OSError:
-                return ballast
+    with small(tmp_path / "disk", "size=64k") as disk:
+        yield disk
 
 
 def until(condition: Callable[[], bool]) -> None:

@@ -20,7 +20,7 @@ from flows.feeds.recorder import NOT_RECORDED, Recorder
 from flows.feeds.tape_writer import TapeWriter
 from operators.records import Coverage
 from operators.ticks import Frames
-from tests.flows.live import fill, small_disk
+from tests.disks import fill, small
 
 HOUR = 3_600 * 10**9
 START = 1_795_185_000 * 10**9  # 2026-11-20 09:30 New York
@@ -112,7 +112,7 @@ def test_a_folder_that_is_deleted_is_made_again(tmp_path: Path) -> None:
 def test_a_disk_that_is_full_costs_what_memory_does_not_hold_and_leaves_a_gap(
     tmp_path: Path,
 ) -> None:
-    with small_disk(tmp_path / "disk", "size=1m") as disk:
+    with small(tmp_path / "disk", "size=1m") as disk:
         made, said = recorder(disk / "tapes", max_bytes=20_000)
         made.put([frame(0)])
         until(lambda: made.state.frames == 1)
@@ -145,7 +145,7 @@ def test_a_disk_that_is_full_costs_what_memory_does_not_hold_and_leaves_a_gap(
 
 
 def test_the_end_on_a_full_disk_counts_what_is_lost_and_does_not_wait(tmp_path: Path) -> None:
-    with small_disk(tmp_path / "disk", "size=64k") as disk:
+    with small(tmp_path / "disk", "size=64k") as disk:
         fill(disk)
         made, said = recorder(disk / "tapes")
         made.put([frame(0), GAP, frame(1)])

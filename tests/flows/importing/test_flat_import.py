@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -11,6 +10,7 @@ from random import Random
 import pytest
 
 from flows.feeds.tape_files import expand, open_tapes
+from tests.disks import small
 from tests.flows.feeds.replaying import keys, replayed, shown
 from tests.flows.files import (
     FLAT_QUOTES,
@@ -250,13 +250,8 @@ def test_wrong_usage_is_2(imported: Import, args: list[str]) -> None:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "none", str(disk)]
-    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
-        pytest.skip("only root may mount a small disk")
-    yield disk
-    subprocess.run(["umount", "--lazy", str(disk)], check=True)
+    with small(tmp_path / "disk", "size=256k") as disk:
+        yield disk
 
 
 def test_a_full_disk_is_a_sentence_and_leaves_room_again(
