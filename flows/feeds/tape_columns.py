@@ -11,6 +11,7 @@ import duckdb
 import numpy as np
 
 from flows.feeds.tape_files import TRADES, TapeError, TapeFile, connect, quoted, reason
+from flows.feeds.tape_symbols import ABSENT, SymbolHashes
 from operators.symbols import valid_symbol
 from operators.ticks import (
     DETAIL,
@@ -25,9 +26,8 @@ from operators.ticks import (
 from operators.values import trade_id
 from operators.verdicts import UnknownConditions, sale_class
 
-ABSENT = -1
 NAN = "'nan'"
-PLACE = "try_cast(symbol AS symbol_place)"
+SYMBOL = "hash(symbol::VARCHAR)"
 
 
 @dataclass(slots=True)
@@ -90,16 +90,13 @@ class Catalogue:
         self.db = connect()
         # A join must keep the file as its streamed side, or rows leave the order of the file.
         self.db.execute("SET disabled_optimizers = 'join_order,build_side_probe_side'")
-        self.db.execute("CREATE TEMP TABLE symbols (named VARCHAR)")
         self.names: list[str] = []
         self.numbers = itertools.count()
         self.known: set[str] = set()
-        self.versions = 0  # of the enum: what was prepared for another one is of no use
         self.unknown_conditions = UnknownConditions()
-        self._codes = [ABSENT]  # by place in the enum; no place is the last one
-        self.learns = not wanted
-        if wanted:
-            self.add_symbols(sorted(set(wanted)))
+        self._hashes = SymbolHashes()
+        self.wanted = sorted(set(wanted))
+        self.add_symbols(self.wanted)
         self.venues: list[str] = []
         self._learn_venues([f for f in files if f.kind == TRADES and "exchange" in f.columns])
         self.numbered = self._numbered(files)
@@ -116,26 +113,29 @@ class Catalogue:
             raise TapeError(f"{path} cannot be read: {reason(error)}") from None
 
     def add_symbols(self, symbols: Sequence[str]) -> None:
-        """Give each symbol its code."""
+        """Give each symbol its code.
+
+        Raises:
+            TapeError: two symbols cannot be told apart, which takes about 2**32 of them.
+        """
         if not symbols:
             return
         self.known.update(symbols)
-        self.versions += 1
-        for symbol in symbols:
+        sql = "SELECT hash(s), s FROM (SELECT unnest(?::VARCHAR[]) AS s)"
+        coded = []
+        for hashed, symbol in self.db.execute(sql, [list(symbols)]).fetchall():
             good = valid_symbol(symbol)
-            self._codes.insert(len(self._codes) - 1, len(self.names) if good else ABSENT)
+            coded.append((hashed, len(self.names) if good else ABSENT))
             if good:
                 self.names.append(symbol)
-        # Parquet keeps a dictionary of symbols, and a cast looks each of its entries up once:
-        # a join would look up every row.
-        self.db.execute("INSERT INTO symbols SELECT unnest(?::VARCHAR[])", [list(symbols)])
-        self.db.execute("DROP TYPE IF EXISTS symbol_place")
-        self.db.execute("CREATE TYPE symbol_place AS ENUM (SELECT named FROM symbols)")
+        try:
+            self._hashes.learn(coded)
+        except ValueError as error:
+            raise TapeError(f"this tape cannot be read: {error}") from None
 
-    def codes(self, places: Array) -> Array:
-        """Return the codes of places in the enum; ABSENT stays."""
-        found: Array = np.array(self._codes, np.int32)[places]
-        return found
+    def codes(self, hashes: Array) -> Array:
+        """Return the codes of hashed symbols; ABSENT for what is none, or not wanted."""
+        return self._hashes.codes(hashes)
 
     def _learn_venues(self, files: Sequence[TapeFile]) -> None:
         """Number the exchanges where any file spells them as text."""
@@ -177,12 +177,10 @@ class FileReader:
         self._catalogue, self.file = catalogue, file
         self._classes = _Classes(catalogue.unknown_conditions)
         self._name = f"group_{next(catalogue.numbers)}"  # of the prepared statement
-        self._version: int | None = None
+        self._is_prepared = False
         self._learnt = False
         self._group = 0
         self._row = 0  # first row of the next group
-        code = f"enum_code({PLACE})::INTEGER"
-        self._code = f"{f'coalesce({code}, {ABSENT})' if catalogue.learns else code} AS code"
         self._select = ", ".join(self._expressions(stated_side))
 
     @property
@@ -208,17 +206,17 @@ class FileReader:
         span = f"file_row_number BETWEEN {first} AND {first + rows - 1}"
         self._group += 1
         self._row += rows
-        if self._catalogue.learns and not self._learnt:
+        if not (self._learnt or self._catalogue.wanted):
             self._learn_symbols()
         found = self._fetch(self._prepared(first, first + rows - 1))
-        found["code"] = self._catalogue.codes(found["code"])
+        code = self._catalogue.codes(found["symbol"])
         texts: dict[int, str] = {}
         details = np.empty(0, DETAIL)
         if self.file.kind == TRADES:
             details = self._details(found, span, texts)
         nothing = np.empty(0, np.int64)
         return Columns(
-            found["code"],
+            code,
             found["ts_ns"],
             found["first"],
             found["second"],
@@ -229,14 +227,11 @@ class FileReader:
 
     def _prepared(self, first: int, last: int) -> str:
         """Return the SQL for the rows of a group; planning it costs as much as reading a third."""
-        catalogue = self._catalogue
-        if self._version != catalogue.versions:
-            if self._version is not None:
-                catalogue.run(f"DEALLOCATE {self._name}", self.file.path)
+        if not self._is_prepared:
             span = "file_row_number BETWEEN ? AND ?"
             sql = f"SELECT {self._select} FROM {self._source()} WHERE {span}{self._wanted()}"
-            catalogue.run(f"PREPARE {self._name} AS {sql}", self.file.path)
-            self._version = catalogue.versions
+            self._catalogue.run(f"PREPARE {self._name} AS {sql}", self.file.path)
+            self._is_prepared = True
         return f"EXECUTE {self._name}({first}, {last})"
 
     def _fetch(self, sql: str) -> dict[str, Array]:
@@ -254,7 +249,8 @@ class FileReader:
         return source
 
     def _wanted(self) -> str:
-        return "" if self._catalogue.learns else f" AND {PLACE} IS NOT NULL"
+        wanted = ", ".join(map(quoted, self._catalogue.wanted))
+        return f" AND symbol::VARCHAR IN ({wanted})" if wanted else ""
 
     def _learn_symbols(self) -> None:
         """Give every symbol of the file its code, at its first group.
@@ -265,7 +261,7 @@ class FileReader:
         self._learnt = True
         catalogue = self._catalogue
         catalogue.db.execute("SET threads = 2")  # the dataflow has nothing to do yet
-        sql = f"SELECT DISTINCT symbol FROM {_table(self.file)}"
+        sql = f"SELECT DISTINCT symbol::VARCHAR FROM {_table(self.file)}"
         found = {row[0] for row in catalogue.run(sql, self.file.path).fetchall()}
         catalogue.db.execute("SET threads = 1")
         catalogue.add_symbols(sorted(found - {None} - catalogue.known))
@@ -274,7 +270,7 @@ class FileReader:
         have, trades = self.file.columns, self.file.kind == TRADES
         first, second = ("price", "size") if trades else ("bid", "ask")
         chosen = [
-            self._code,
+            f"{SYMBOL} AS symbol",
             f"{self._given('ts_ns', '0')}::BIGINT AS ts_ns",
             f"{self._given(first, NAN)}::DOUBLE AS first",
             f"{self._given(second, NAN)}::DOUBLE AS second",
@@ -303,7 +299,7 @@ class FileReader:
         return column if column in self.file.full else f"coalesce({column}, {absent})"
 
     def _details(self, found: dict[str, Array], span: str, texts: dict[int, str]) -> Array:
-        details = np.zeros(len(found["code"]), DETAIL)
+        details = np.zeros(len(found["ts_ns"]), DETAIL)
         details["lateness_ms"] = LATENESS_UNKNOWN
         for column in ("exchange", "trf", "stated_side"):
             if column in found:
