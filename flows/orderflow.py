@@ -35,7 +35,7 @@ from operators.red_burst import BurstRules, red_burst
 from operators.rolling_volume import rolling_volume
 from operators.sessions import Sessions, parse_sessions
 from operators.shards import by_shard
-from operators.ticks import MICRO, QUOTE, Ticks
+from operators.ticks import MICRO, Ticks
 from operators.verdicts import VERDICTS
 from sinks.opening import Opening
 
@@ -194,7 +194,7 @@ def _notices(chunk: Ticks) -> list[tuple[str, Notice]]:
 def _count_ticks(chunk: Ticks) -> tuple[str, Counts]:
     trades = len(chunk.details)
     counts: dict[str, dict[str, int]] = {}
-    quotes = int(np.count_nonzero(chunk.ticks["kind"] == QUOTE))
+    quotes = len(chunk) - trades - chunk.count_marks()
     if trades or quotes:
         counts["ticks"] = {"trades": trades, "quotes": quotes}
     if trades:

@@ -10,7 +10,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from flows.feeds.tape_columns import Columns
+from flows.feeds import tape_details
+from flows.feeds.tape_columns import Columns, read_only
 from flows.feeds.tape_merge import Run, merged
 from flows.feeds.tape_symbols import SymbolHashes
 from flows.places import cache_folder
@@ -48,11 +49,14 @@ def warm_up(say: Callable[[str], object] = sys.stderr.write, live: bool = False)
     ones = np.ones(3)
     fill_values(ticks, ones, ones.copy())
     longs = np.ones(1, np.int64)
-    row = Columns(longs.astype(np.int32), longs, ones[:1], ones[:1], longs[:0], details)
+    shared = [read_only(a.copy()) for a in (longs.astype(np.int32), longs, ones[:1], details)]
+    code, times, values, of_trades = shared
+    row = Columns(code, times, values, values, longs[:0], of_trades)
+    merged([Run(True, [row]), Run(False, [row])], np.zeros(2, np.int64))
+    tape_details.warm_up()
     hashes = SymbolHashes()
     hashes.learn([(1, 0)])
-    hashes.codes(np.ones(1, np.uint64))
-    merged([Run(True, [row]), Run(False, [row])], np.zeros(2, np.int64))
+    hashes.codes(read_only(np.ones(1, np.uint64)))
     Freshness(LagRules(0, 0))(Ticks(["A"], ticks[:2], details.copy()), np.zeros(2, np.int64))
     Scanner([f"A{n}" for n in range(300)])([b'[{"ev":"Q","sym":"A","t":1}]'], [0])
     prints = Splitter().split(Nbbo()(Ticks(["A"], ticks, details)))[0][1]

@@ -15,7 +15,7 @@ from bytewax.operators import KeyedStream
 from operators.columns import columns
 from operators.kernels import kernel
 from operators.state import Snapshot, SymbolRows, blank
-from operators.ticks import GAP, LIVE, QUOTE, TRADE, Array, Ticks
+from operators.ticks import LIVE, QUOTE, TRADE, Array, Ticks
 
 PRINT = np.dtype(
     [
@@ -140,9 +140,7 @@ class Nbbo:
     def __call__(self, chunk: Ticks) -> Prints:
         """Return the prints (and marks) of `chunk`, each with the quote before it."""
         self._state.bind(chunk.names)
-        marks = chunk.marks
-        if marks is None:
-            marks = int(np.count_nonzero(chunk.ticks["kind"] >= GAP))
+        marks = chunk.count_marks()
         out = np.empty(len(chunk.details) + marks, PRINT)
         if marks:
             out[:] = np.zeros((), PRINT)  # what a mark says nothing of

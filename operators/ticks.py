@@ -96,6 +96,12 @@ class Ticks:
     def __len__(self) -> int:
         return len(self.ticks)
 
+    def count_marks(self) -> int:
+        """Return how many ticks are neither trade nor quote, and note it."""
+        if self.marks is None:
+            self.marks = int(np.count_nonzero(self.ticks["kind"] >= GAP))
+        return self.marks
+
 
 class Frames(NamedTuple):
     """Frames as the socket gave them, oldest first: receipt time (ns since epoch) and bytes.
