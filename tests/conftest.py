@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,10 @@ REAL_DATA = os.environ.get("ORDER_FLOW_REAL_DATA", "")
 # The first example compiles kernels, which no deadline should judge.
 settings.register_profile("orderflow", deadline=None, print_blob=True)
 settings.load_profile("orderflow")
+
+
+# Where a shell starts the tests in the background, all they start would be deaf to Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
