@@ -40,7 +40,8 @@ def heard() -> Iterator[None]:
         came.append(number)
         if not _loads(frame):
             raise Interrupted
-        again = threading.Timer(_AGAIN_S, signal.raise_signal, [number])
+        main = threading.main_thread().ident
+        again = threading.Timer(_AGAIN_S, signal.pthread_kill, [main, number])
         again.daemon = True
         again.start()
 
