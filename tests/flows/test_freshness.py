@@ -132,7 +132,7 @@ def wire(lag_s: float, symbol: str, sizes: list[int]) -> bytes:
 @contextmanager
 def stopped_when(done: Any, feed: Any) -> Iterator[None]:
     def look() -> None:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline and not done():
             time.sleep(0.02)
         feed.stop.set()
