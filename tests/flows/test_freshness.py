@@ -125,7 +125,7 @@ def wire(lag_s: float, symbol: str, sizes: list[int]) -> bytes:
     """A frame of sells at the bid, so late beside a clock that is itself wrong."""
     at = time.time_ns() // MS - 7_200_000 - int(lag_s * 1000)
     events = [wire_quote(t=at, sym=symbol)]
-    events += [wire_trade(t=at, sym=symbol, s=size, i=str(n)) for n, size in enumerate(sizes)]
+    events += [wire_trade(t=at, sym=symbol, s=size, i=str(size)) for size in sizes]
     return frame(*events)
 
 
