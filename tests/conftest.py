@@ -11,9 +11,6 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from flows.places import cache_folder
-from operators.kernels import is_compiled
-
 _OF_A_FEED = {"MockPolygon", "Vendor", "running"}
 REAL_DATA = os.environ.get("ORDER_FLOW_REAL_DATA", "")
 
@@ -36,7 +33,8 @@ def _no_settings_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Compile the kernels before there are workers, who would each compile them all.
 
-    A live run has machine code of its own, and a process of its own makes each.
+    A live run has machine code of its own, and a process of its own makes each. Both always
+    run: a cache that was begun and not finished looks like one that is whole.
     """
     if not config.getoption("numprocesses", None) or hasattr(config, "workerinput"):
         return
@@ -46,7 +44,6 @@ def pytest_configure(config: pytest.Config) -> None:
             cwd=Path(__file__).parents[1],
         )
         for live in (False, True)
-        if not is_compiled(cache_folder() / "kernels", parallel=not live)
     ]
     for process in started:
         process.wait()
