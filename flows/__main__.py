@@ -1,16 +1,19 @@
 """The `orderflow` command from its first moment to its last: Ctrl-C is never a traceback."""
 
-from __future__ import annotations
-
+import os
 import signal
 import sys
 
 INTERRUPTED = 130
 
-try:
-    from flows import cli
-except KeyboardInterrupt:
-    sys.exit(INTERRUPTED)
+# While modules are loaded nothing is open that would have to be closed, and an exception would
+# not do: the making of an enum, say, turns it into another one.
+_before = signal.getsignal(signal.SIGINT)
+if _before is signal.default_int_handler:
+    signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
+from flows import cli  # noqa: E402 - see above
+
+signal.signal(signal.SIGINT, _before)
 
 
 def main() -> int:
