@@ -71,8 +71,7 @@ class TapeSet:
 
 def connect(memory_limit: str = "256MB") -> duckdb.DuckDBPyConnection:
     """Return an in-memory database that reads files on one thread."""
-    db = duckdb.connect()
-    db.execute("SET threads = 1")
+    db = duckdb.connect(config={"threads": 1, "async_threads": 0})
     db.execute(f"SET memory_limit = '{memory_limit}'")
     # Each byte is read once, and a few files in turn: nothing is worth holding.
     db.execute("SET enable_external_file_cache = false")
