@@ -32,6 +32,7 @@ from operators.ledger import ledger
 from operators.nbbo import Prints, nbbo
 from operators.records import Alert, Coverage, Notice
 from operators.red_burst import BurstRules, red_burst
+from operators.resting_orders import RestingRules, resting_orders
 from operators.rolling_volume import rolling_volume
 from operators.sessions import Sessions, parse_sessions
 from operators.ticks import MICRO, QUOTE, Ticks, by_shard
@@ -54,6 +55,7 @@ class Rules:
     parents: ParentRules
     bursts: BurstRules
     alerts: AlertRules
+    resting: RestingRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,13 @@ def rules_of(settings: Settings, feed: str) -> Rules:
             window_ms,
             shorts(settings.positions_file if feed == LIVE else None),
         ),
+        RestingRules(
+            sessions,
+            settings.book_levels,
+            settings.large_order_size * MICRO,
+            settings.min_notional if settings.detection_mode == "adaptive" else 0.0,
+            settings.quote_max_age_seconds * 1000,
+        ),
     )
 
 
@@ -134,7 +143,8 @@ def build(feed: Source[Any], rules: Rules, outputs: Outputs) -> Dataflow:
     seen = decode("decode", tape, rules.lag)  # Ticks of all symbols; what was rejected, missed
 
     chunks = by_shard("shards", seen.ticks)  # ("3", Ticks)
-    prints = nbbo("nbbo", chunks)  # ("3", Prints)
+    weighed = resting_orders("resting_orders", chunks, rules.resting)
+    prints = nbbo("nbbo", weighed)  # ("3", Prints)
     judged = eligibility("eligibility", prints, rules.eligibility)
     signed = aggressor("aggressor", judged, rules.side)
     rolled = rolling_volume("rolling_volume", signed)
@@ -196,6 +206,8 @@ def _count_ticks(chunk: Ticks) -> tuple[str, Counts]:
     quotes = int(np.count_nonzero(chunk.ticks["kind"] == QUOTE))
     if trades or quotes:
         counts["ticks"] = {"trades": trades, "quotes": quotes}
+    if len(chunk.books):
+        counts.setdefault("ticks", {})["books"] = len(chunk.books)
     if trades:
         received_ns = int(chunk.details[-1]["received_ns"])
         counts["latest"] = {"event_ns": int(chunk.ticks[-1]["ts_ns"]), "received_ns": received_ns}

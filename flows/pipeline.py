@@ -14,6 +14,7 @@ from operators.large_orders import LargeOrders
 from operators.nbbo import Nbbo, Prints
 from operators.records import Alert
 from operators.red_burst import RedBurst
+from operators.resting_orders import RestingOrders
 from operators.rolling_volume import RollingVolume
 from operators.ticks import Splitter, Ticks
 
@@ -38,6 +39,7 @@ class Pipeline:
         rules = self._rules
         if shard not in self._shards:
             self._shards[shard] = [
+                RestingOrders(rules.resting),
                 Nbbo(),
                 Eligibility(rules.eligibility),
                 Aggressor(rules.side),

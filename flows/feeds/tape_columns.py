@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 import numpy as np
 
-from flows.feeds.tape_files import TRADES, TapeError, TapeFile, connect, quoted, reason
+from flows.feeds.tape_files import BOOKS, TRADES, TapeError, TapeFile, connect, quoted, reason
 from operators.symbols import valid_symbol
 from operators.ticks import (
     DETAIL,
@@ -102,7 +102,9 @@ class Catalogue:
             self.add_symbols(sorted(set(wanted)))
         self.venues: list[str] = []
         self._learn_venues([f for f in files if f.kind == TRADES and "exchange" in f.columns])
-        self.numbered = self._numbered(files)
+        ticks = [file for file in files if file.kind != BOOKS]
+        # A book that has none takes the sequence of trades and quotes away from nobody.
+        self.numbered = self._numbered(files) | self._numbered(ticks)
 
     def run(self, sql: str, path: str) -> duckdb.DuckDBPyConnection:
         """Run a query over a file.
@@ -155,7 +157,7 @@ class Catalogue:
     def _numbered(self, files: Sequence[TapeFile]) -> dict[str, bool]:
         """Return which files' `feed_seq` counts: where every file of their symbols has one."""
         have = {file.path: "feed_seq" in file.columns for file in files}
-        if len(set(have.values())) == 1:
+        if len(set(have.values())) < 2:
             return have
         symbols = {
             file.path: {
@@ -198,7 +200,7 @@ class FileReader:
             self._row += groups[self._group][2]
             self._group += 1
 
-    def read(self) -> Columns:
+    def read(self) -> Any:
         """Return the rows of the next group.
 
         Raises:
@@ -212,6 +214,10 @@ class FileReader:
             self._learn_symbols()
         found = self._fetch(self._prepared(first, first + rows - 1))
         found["code"] = self._catalogue.codes(found["code"])
+        return self._columns(found, span)
+
+    def _columns(self, found: dict[str, Array], span: str) -> Any:
+        """Return fetched rows, in time order: Columns, or what another kind of file has."""
         texts: dict[int, str] = {}
         details = np.empty(0, DETAIL)
         if self.file.kind == TRADES:

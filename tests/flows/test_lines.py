@@ -22,7 +22,7 @@ CONTRACT = (
     '"large_sells":2,"large_buys":0,"threshold":10000.0,"reasons":[],"evidence":[],'
     '"escalates":"5Q8X","valid_until":null,"late":false,'
     '"first_ts_utc":"2026-11-20T15:04:05.101000Z","percentile":null,"baseline":null,'
-    '"market_wide":null,"track_record":null,'
+    '"market_wide":null,"track_record":null,"book_imbalance":null,'
     '"message":"Large seller detected: AAPL 24,100 @ 175.50 (7 prints, 4 venues)"}'
 )
 
