@@ -82,7 +82,9 @@ def warm_up(say: Callable[[str], object] = sys.stderr.write, live: bool = False)
 
 def _warm_books(ticks: Array, details: Array) -> None:
     one, long = np.ones(1), np.full(1, 10**18)
-    books, _ = fill_books(np.zeros(1, np.int32), long, [Level(one, one, one, one)])
+    books, _ = fill_books(
+        np.zeros(1, np.int32), long, [Level(one, one, one, one)], np.zeros(1, np.int64)
+    )
     columns = BookColumns(books, long, long, np.zeros(1, np.uint8))
     chunk = Ticks(
         ["A"], ticks, details, books=among(columns, ticks["ts_ns"], np.zeros(3, np.int64))

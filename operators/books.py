@@ -117,13 +117,16 @@ def _judge(books: Array, newest_ns: Array, problem: Array) -> int:
     return noted
 
 
-def fill_books(code: Array, ts_ns: Array, levels: Sequence[Level]) -> tuple[Array, Array | None]:
+def fill_books(
+    code: Array, ts_ns: Array, levels: Sequence[Level], newest_ns: Array
+) -> tuple[Array, Array | None]:
     """Turn columns of levels into books, in whole 1e-6 units, and judge them.
 
     Args:
         code: Index of the symbol, -1: none that can be a ticker.
         ts_ns: Event time; the rows are in the order in which they arrived.
         levels: Best first, at most MOST_LEVELS.
+        newest_ns: By symbol, event time of the standing book, NEVER without one; kept up.
 
     Returns:
         Rows of BOOK, and a problem (index into PROBLEMS) a row, or None where all are good: not
@@ -137,5 +140,4 @@ def fill_books(code: Array, ts_ns: Array, levels: Sequence[Level]) -> tuple[Arra
         for side, px, sz in (("bid", *level[:2]), ("ask", *level[2:])):
             out = books[f"{side}_px"], books[f"{side}_sz"]
             _put_level(px, sz, books[f"{side}s"], *out, problem)
-    newest_ns = np.full(int(code.max(initial=0)) + 1, NEVER)
     return books, problem if _judge(books, newest_ns, problem) else None

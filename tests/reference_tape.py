@@ -48,6 +48,22 @@ class Quote:
     ask: float | None
 
 
+Side = tuple[tuple[float | None, float | None], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """A whole order book after a change: (price, size) of each level of a side, the best first.
+
+    As the tape has it: dollars and shares; None, NaN or 0 where a level is absent.
+    """
+
+    symbol: str
+    ts_ns: int
+    bids: Side
+    asks: Side
+
+
 @dataclass(frozen=True, slots=True)
 class Gap:
     """`symbol` (or `*`: every one) was not seen between the two times, and not refilled since.
@@ -60,7 +76,7 @@ class Gap:
     to_ns: int = 0
 
 
-Event = Trade | Quote | Gap
+Event = Trade | Quote | Book | Gap
 
 
 @lru_cache(maxsize=1 << 16)
@@ -88,6 +104,18 @@ TRADE_COLUMNS = {
     "trf_id": "0",
     "id": "NULL",
     "participant_ns": "NULL",
+    "feed_seq": "NULL",
+}
+BOOK_LEVELS = 10
+BOOK_COLUMNS = {
+    "symbol": "''",
+    "ts_ns": "0",
+    **{
+        f"{side}_{of}_{level}": "NULL"
+        for level in range(1, BOOK_LEVELS + 1)
+        for side in ("bid", "ask")
+        for of in ("px", "sz")
+    },
     "feed_seq": "NULL",
 }
 QUOTE_COLUMNS = {"symbol": "''", "ts_ns": "0", "bid": "NULL", "ask": "NULL", "feed_seq": "NULL"}
@@ -128,11 +156,34 @@ def _quote(row: tuple[Any, ...]) -> Quote:
     return Quote(symbol or "", ts_ns or 0, bid, ask)
 
 
-def read_tape(trades: Iterable[str | Path], quotes: Iterable[str | Path] = ()) -> list[Event]:
-    """Read Parquet files of trades and of quotes and merge them (section 1).
+def _book(row: tuple[Any, ...], levels: int) -> Book:
+    px_and_sz = row[2 : 2 + 4 * levels]
+    return Book(
+        row[0] or "",
+        row[1] or 0,
+        tuple(zip(px_and_sz[0::4], px_and_sz[1::4], strict=True)),
+        tuple(zip(px_and_sz[2::4], px_and_sz[3::4], strict=True)),
+    )
 
-    By event time (ns), then `feed_seq` where all files have it, then trades before quotes,
-    then file order and row number. The column `side` is truth for scoring and is not read.
+
+def read_books(path: Path) -> tuple[list[tuple[Any, ...]], list[Event], bool]:
+    """Return the rows of a file of books, the books, and whether it has `feed_seq`."""
+    with duckdb.connect() as db:
+        described = db.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(path)]).fetchall()
+    levels = sum(name.startswith("ask_px_") for name, *_ in described)
+    rows, sequenced = _rows(path, BOOK_COLUMNS)
+    return rows, [_book(row, levels) for row in rows], sequenced
+
+
+def read_tape(
+    trades: Iterable[str | Path],
+    quotes: Iterable[str | Path] = (),
+    books: Iterable[str | Path] = (),
+) -> list[Event]:
+    """Read Parquet files of trades, of quotes and of books and merge them (section 1).
+
+    By event time (ns), then `feed_seq` where all files have it, then trades before quotes before
+    books, then file order and row number. The column `side` is truth for scoring and is not read.
     """
     keyed: list[tuple[tuple[int, int, int, int, int], Event]] = []
     everywhere = True
@@ -144,6 +195,12 @@ def read_tape(trades: Iterable[str | Path], quotes: Iterable[str | Path] = ()) -
                 event = _trade(row) if kind == 0 else _quote(row)
                 sequence = -1 if row[-1] is None else row[-1]
                 keyed.append(((event.ts_ns, sequence, kind, number, row_number), event))
+    for number, path in enumerate(books):
+        rows, states, sequenced = read_books(Path(path))
+        everywhere = everywhere and sequenced
+        for row_number, (row, state) in enumerate(zip(rows, states, strict=True)):
+            sequence = -1 if row[-1] is None else row[-1]
+            keyed.append(((row[1] or 0, sequence, 2, number, row_number), state))
     if not everywhere:
         keyed = [((key[0], 0, *key[2:]), event) for key, event in keyed]
     keyed.sort(key=lambda item: item[0])

@@ -11,7 +11,7 @@ import orjson
 
 from flows.feeds.book_columns import WAS_STALE, level_columns, levels_of
 from flows.feeds.tape_columns import NAN, FileReader
-from operators.books import Level, fill_books
+from operators.books import NEVER, Level, fill_books
 from operators.kernels import kernel
 from operators.ticks import Array
 from operators.values import GOOD, PROBLEMS, STALE_BOOK, RejectLog
@@ -61,6 +61,8 @@ class BookColumns:
 class BookReader(FileReader):
     """Read a file of books row group after row group."""
 
+    _newest_ns = np.empty(0, np.int64)  # by symbol
+
     def _expressions(self, stated_side: bool) -> list[str]:
         chosen = [self._code, f"{self._given('ts_ns', '0')}::BIGINT AS ts_ns"]
         for level in range(1, levels_of(self.file.columns) + 1):
@@ -76,7 +78,9 @@ class BookReader(FileReader):
         depth = levels_of(self.file.columns)
         levels = [Level(*(found[name] for name in level_columns(k + 1))) for k in range(depth)]
         code, ts_ns = found["code"], found["ts_ns"]
-        rows, problem = fill_books(code, ts_ns, levels)
+        more = len(self._catalogue.names) - len(self._newest_ns)
+        self._newest_ns = np.append(self._newest_ns, np.full(more, NEVER))
+        rows, problem = fill_books(code, ts_ns, levels, self._newest_ns)
         if problem is None:
             problem = np.zeros(len(rows), np.uint8)
         if WAS_STALE in found:

@@ -197,7 +197,7 @@ ALERT_LINE = (
     b'"avg_volume_1m":null,"sell_share":null,"large_sells":2,"large_buys":0,'
     b'"threshold":10000.0,"reasons":[],"evidence":[],"escalates":null,"valid_until":null,'
     b'"late":false,"first_ts_utc":"2026-11-20T15:04:05.101000Z","percentile":null,'
-    b'"baseline":null,"market_wide":null,"track_record":null,"book_imbalance":null,'
+    b'"baseline":null,"market_wide":null,"track_record":null,'
     b'"message":"Large seller detected: AAPL 24,100 @ 175.50 (7 prints, 4 venues)"}\n'
 )
 

@@ -22,6 +22,7 @@ from operators.large_orders import LargeOrders
 from operators.nbbo import Nbbo, Prints
 from operators.records import Alert
 from operators.red_burst import RedBurst
+from operators.resting_orders import RestingOrders
 from operators.rolling_volume import RollingVolume
 from operators.sessions import NEW_YORK
 from operators.state import Snapshot
@@ -50,14 +51,16 @@ def operator_rules(rules: Rules) -> OperatorRules:
         quote_max_age_seconds=int(str(rules.quote_max_age_seconds)),
         late_print_ms=rules.late_print_ms,
         sessions=rules.sessions,
+        book_levels=rules.book_levels,
     )
     return rules_of(settings, "replay")
 
 
 class _Shard:
     def __init__(self, rules: OperatorRules, saved: Sequence[Snapshot | None]) -> None:
-        quotes, judge, signer, volume, parents, bursts = saved
+        resting, quotes, judge, signer, volume, parents, bursts = saved
         self.steps: list[Any] = [
+            RestingOrders(rules.resting, resting),
             Nbbo(quotes),
             Eligibility(rules.eligibility, judge),
             Aggressor(rules.side, signer),
@@ -115,7 +118,7 @@ class Engine:
         """Process one chunk of a feed."""
         for shard, chunk in self._splitter.split(ticks):
             if shard not in self._shards:
-                saved = self._saved_shards.pop(shard, [None] * 6)
+                saved = self._saved_shards.pop(shard, [None] * 7)
                 self._shards[shard] = _Shard(self._rules, saved)
             out = self._shards[shard](chunk)
             self.watch(out)
@@ -185,6 +188,7 @@ def said(alert: Alert) -> dict[str, Any]:
         "escalates": alert.escalates,
         "valid_until_ms": None if alert.valid_until_ns is None else alert.valid_until_ns // MS,
         "first_ns": alert.first_ns,
+        "book_imbalance": alert.book_imbalance,
     }
 
 
