@@ -121,7 +121,7 @@ BOOK_COLUMNS = {
 QUOTE_COLUMNS = {"symbol": "''", "ts_ns": "0", "bid": "NULL", "ask": "NULL", "feed_seq": "NULL"}
 
 
-def _rows(path: Path, columns: dict[str, str]) -> tuple[list[tuple[Any, ...]], bool]:
+def _rows(path: Path, columns: dict[str, str], until_ns: int) -> tuple[list[tuple[Any, ...]], bool]:
     """Return the rows of one Parquet file in file order, and whether it has `feed_seq`."""
     with duckdb.connect() as db:
         described = db.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(path)]).fetchall()
@@ -130,8 +130,9 @@ def _rows(path: Path, columns: dict[str, str]) -> tuple[list[tuple[Any, ...]], b
             name if name in present else f"{default} AS {name}" for name, default in columns.items()
         )
         rows = db.execute(
-            f"SELECT {chosen} FROM read_parquet(?, file_row_number=true) ORDER BY file_row_number",
-            [str(path)],
+            f"SELECT {chosen} FROM read_parquet(?, file_row_number=true)"
+            " WHERE coalesce(ts_ns, 0) < ? ORDER BY file_row_number",
+            [str(path), until_ns],
         ).fetchall()
     return rows, "feed_seq" in present
 
@@ -166,12 +167,12 @@ def _book(row: tuple[Any, ...], levels: int) -> Book:
     )
 
 
-def read_books(path: Path) -> tuple[list[tuple[Any, ...]], list[Event], bool]:
+def _read_books(path: Path, until_ns: int) -> tuple[list[tuple[Any, ...]], list[Event], bool]:
     """Return the rows of a file of books, the books, and whether it has `feed_seq`."""
     with duckdb.connect() as db:
         described = db.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(path)]).fetchall()
     levels = sum(name.startswith("ask_px_") for name, *_ in described)
-    rows, sequenced = _rows(path, BOOK_COLUMNS)
+    rows, sequenced = _rows(path, BOOK_COLUMNS, until_ns)
     return rows, [_book(row, levels) for row in rows], sequenced
 
 
@@ -179,8 +180,11 @@ def read_tape(
     trades: Iterable[str | Path],
     quotes: Iterable[str | Path] = (),
     books: Iterable[str | Path] = (),
+    until_ns: int = 2**63 - 1,
 ) -> list[Event]:
     """Read Parquet files of trades, of quotes and of books and merge them (section 1).
+
+    Only what happened before `until_ns`.
 
     By event time (ns), then `feed_seq` where all files have it, then trades before quotes before
     books, then file order and row number. The column `side` is truth for scoring and is not read.
@@ -189,14 +193,14 @@ def read_tape(
     everywhere = True
     for kind, paths, columns in ((0, trades, TRADE_COLUMNS), (1, quotes, QUOTE_COLUMNS)):
         for number, path in enumerate(paths):
-            rows, sequenced = _rows(Path(path), columns)
+            rows, sequenced = _rows(Path(path), columns, until_ns)
             everywhere = everywhere and sequenced
             for row_number, row in enumerate(rows):
                 event = _trade(row) if kind == 0 else _quote(row)
                 sequence = -1 if row[-1] is None else row[-1]
                 keyed.append(((event.ts_ns, sequence, kind, number, row_number), event))
     for number, path in enumerate(books):
-        rows, states, sequenced = read_books(Path(path))
+        rows, states, sequenced = _read_books(Path(path), until_ns)
         everywhere = everywhere and sequenced
         for row_number, (row, state) in enumerate(zip(rows, states, strict=True)):
             sequence = -1 if row[-1] is None else row[-1]

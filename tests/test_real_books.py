@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pytest
 
 from flows.feeds.tape import TapeFeed
@@ -16,7 +17,7 @@ from flows.feeds.tape_files import expand, open_tapes
 from flows.warm_up import warm_up
 from operators.resting_orders import RestingOrders, RestingRules
 from operators.sessions import parse_sessions
-from operators.ticks import MICRO, Ticks
+from operators.ticks import MICRO, TRADE, Ticks
 from tests.operators.engine import Engine, assert_agree
 from tests.reference import read_tape, run
 from tests.reference_rules import Rules
@@ -50,32 +51,28 @@ def chunks(*paths: str | Path) -> Iterator[Ticks]:
         part.close()
 
 
-def first_hours(folder: Path, tape: str, to: Path) -> list[Path]:
-    """Cut a tape behind so many books."""
-    files = [folder / f"{tape}.{kind}.parquet" for kind in ("trades", "quotes", "book")]
-    cut = [to / file.name for file in files]
-    with duckdb.connect() as db:
-        end = db.execute(
-            f"SELECT ts_ns FROM read_parquet(?) ORDER BY ts_ns LIMIT 1 OFFSET {MOST_BOOKS}",
-            [str(files[2])],
-        ).fetchall()[0][0]
-        for file, target in zip(files, cut, strict=True):
-            db.execute(
-                f"COPY (SELECT * FROM read_parquet('{file}', file_row_number = true)"
-                f" WHERE ts_ns < {end} ORDER BY file_row_number) TO '{target}'"
-            )
-    return cut
+def before(stream: Iterator[Ticks], until_ns: int) -> Iterator[Ticks]:
+    """Cut a feed at a time."""
+    for chunk in stream:
+        chunk.ticks = chunk.ticks[chunk.ticks["ts_ns"] < until_ns]
+        chunk.details = chunk.details[: np.count_nonzero(chunk.ticks["kind"] == TRADE)]
+        chunk.books = chunk.books[chunk.books["ts_ns"] < until_ns]
+        yield chunk
 
 
 @pytest.mark.parametrize(("tape", "rules"), CASES, ids=[tape for tape, _ in CASES])
-def test_operators_and_reference_agree(
-    real_data: Path, tmp_path: Path, tape: str, rules: Rules
-) -> None:
-    trades, quotes, books = first_hours(real_data, tape, tmp_path)
+def test_operators_and_reference_agree(real_data: Path, tape: str, rules: Rules) -> None:
+    kinds = ("trades", "quotes", "book")
+    trades, quotes, books = (real_data / f"{tape}.{kind}.parquet" for kind in kinds)
+    with duckdb.connect() as db:
+        end_ns = db.execute(
+            "SELECT ts_ns FROM read_parquet(?) ORDER BY ts_ns LIMIT 1 OFFSET ?",
+            [str(books), MOST_BOOKS],
+        ).fetchall()[0][0]
     engine = Engine(rules)
-    for chunk in chunks(trades, quotes, books):
+    for chunk in before(chunks(trades, quotes, books), end_ns):
         engine.feed_ticks(chunk)
-    assert_agree(engine, run(read_tape([trades], [quotes], [books]), rules))
+    assert_agree(engine, run(read_tape([trades], [quotes], [books], end_ns), rules))
     found = [alert for alert in engine.alerts if alert.alert_type == "large_resting_seller"]
     assert len(found) > 10
 
@@ -96,9 +93,9 @@ def test_the_largest_resting_sellers_of_a_day_are_found_before_they_trade(real_d
     fired = {shares: levels(tape, shares) for shares, _, _ in orders}
     assert len(orders) == 20
     for shares, price, first_ns in orders:
-        before = [ns for ns, px in fired[shares] if px == price and ns <= first_ns]
-        assert before, (shares, price)
-        least, most = displayed(real_data, price, before[-1], first_ns)
+        known = [ns for ns, px in fired[shares] if px == price and ns <= first_ns]
+        assert known, (shares, price)
+        least, most = displayed(real_data, price, known[-1], first_ns)
         assert most >= shares / MICRO
         assert least >= shares / MICRO / 2
     assert levels(tape, 5_701 * MICRO) == []  # 5,700 is the most that is ever shown
