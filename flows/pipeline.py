@@ -16,7 +16,8 @@ from operators.records import Alert
 from operators.red_burst import RedBurst
 from operators.resting_orders import RestingOrders
 from operators.rolling_volume import RollingVolume
-from operators.ticks import Splitter, Ticks
+from operators.shards import Splitter
+from operators.ticks import Ticks
 
 Watch = Callable[[Prints], None]
 
@@ -31,7 +32,8 @@ class Pipeline:
 
     def __init__(self, rules: Rules, watch: Watch | None = None) -> None:
         self._rules, self._watch = rules, watch
-        self._splitter = Splitter()
+        self._resting = RestingOrders(rules.resting)
+        self._nbbo, self._splitter = Nbbo(), Splitter()
         self._shards: dict[str, list[Callable[[Any], Any]]] = {}
         self._alerts: dict[str, Alerts] = {}
 
@@ -39,8 +41,6 @@ class Pipeline:
         rules = self._rules
         if shard not in self._shards:
             self._shards[shard] = [
-                RestingOrders(rules.resting),
-                Nbbo(),
                 Eligibility(rules.eligibility),
                 Aggressor(rules.side),
                 RollingVolume(),
@@ -52,7 +52,7 @@ class Pipeline:
     def __call__(self, ticks: Ticks) -> list[Alert]:
         """Return the alerts of a chunk."""
         out: list[Alert] = []
-        for shard, part in self._splitter.split(ticks):
+        for shard, part in self._splitter.split(self._nbbo(self._resting(ticks))):
             chunk: Any = part
             for operator in self._operators(shard):
                 chunk = operator(chunk)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import bytewax.operators as op
 import numpy as np
-from bytewax.dataflow import operator
-from bytewax.operators import KeyedStream
+from bytewax.dataflow import Stream, operator
 
 from operators.books import NEVER, imbalance
 from operators.columns import columns
 from operators.kernels import kernel, step
+from operators.nbbo import EVERY
 from operators.records import SELLER_CRITICAL, SELLER_WARNING
 from operators.sessions import DAY_MS, Sessions, phase_table
 from operators.state import Snapshot, SymbolRows, blank
@@ -292,18 +293,20 @@ class RestingOrders:
 
 
 @operator
-def resting_orders(step_id: str, up: KeyedStream[Ticks], rules: RestingRules) -> KeyedStream[Ticks]:
+def resting_orders(step_id: str, up: Stream[Ticks], rules: RestingRules) -> Stream[Ticks]:
     """Report ask levels on which much is offered, and weigh the book before each trade.
 
     Args:
         step_id: Name of the step, and the key of its saved state.
-        up: `(shard, chunk)`, in arrival order.
+        up: Chunks of one feed, in arrival order.
         rules: The size that is large, and where it is looked for.
 
     Returns:
-        `(shard, chunk)` with `resting`, and `imbalance` in its details.
+        The chunks with `resting`, and `imbalance` in its details.
 
     Source:
         detectors.md section 5.
     """
-    return columns("columns", up, lambda saved: RestingOrders(rules, saved))
+    every = op.key_on("every", up, lambda chunk: EVERY)
+    keyed = columns("columns", every, lambda saved: RestingOrders(rules, saved))
+    return op.map("chunks", keyed, lambda one: one[1])

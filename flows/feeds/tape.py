@@ -22,7 +22,7 @@ from flows.feeds.tape_reader import BEGINNING, Place, TapeReader
 from operators.state import StateVersionError
 from operators.ticks import TRADE, Ticks
 
-BATCH = 65_536
+BATCH = 131_072
 SLICES_AHEAD = 4  # a row group is two or three
 VERSION = 1
 _END = None
@@ -155,11 +155,11 @@ class _TapePartition(StatefulSourcePartition[Ticks, TapeState]):
 
     def _part(self, ticks: Ticks, end: int, books_end: int) -> Ticks:
         """Take ticks and books up to their ends; what was rejected goes with the first."""
-        part = ticks.ticks[self._out : end]
-        trades = self._trades_out + int(np.count_nonzero(part["kind"] == TRADE))
-        chunk = Ticks(
-            ticks.names, part, ticks.details[self._trades_out : trades], ticks.texts, ticks.venues
-        )
+        part, trades = ticks.ticks[self._out : end], len(ticks.details)
+        if end < len(ticks):
+            trades = self._trades_out + int(np.count_nonzero(part["kind"] == TRADE))
+        details = ticks.details[self._trades_out : trades]
+        chunk = Ticks(ticks.names, part, details, ticks.texts, ticks.venues, marks=0)
         if len(ticks.books):
             chunk.books = ticks.books[self._books_out : books_end].copy()
             chunk.books["at"] -= self._out

@@ -11,6 +11,7 @@ import orjson
 
 from flows.feeds.book_columns import WAS_STALE, level_columns, levels_of
 from flows.feeds.tape_columns import NAN, FileReader
+from flows.feeds.tape_stream import Batch
 from operators.books import NEVER, Level, fill_books
 from operators.kernels import kernel
 from operators.ticks import Array
@@ -46,7 +47,13 @@ class BookColumns:
             self.fragments,
         )
 
-    def by_time(self) -> BookColumns:
+    def is_in_order(self) -> bool:
+        """Return whether the rows go by time, then by sequence."""
+        later = self.ts_ns[1:] > self.ts_ns[:-1]
+        same = self.ts_ns[1:] == self.ts_ns[:-1]
+        return bool((later | (same & (self.sequence[1:] >= self.sequence[:-1]))).all())
+
+    def in_order(self) -> BookColumns:
         """Return the rows by time, then by sequence; what is equal stays as it was."""
         order = np.lexsort((self.sequence, self.ts_ns))
         return BookColumns(
@@ -58,45 +65,56 @@ class BookColumns:
         )
 
 
+def _joined(parts: Sequence[BookColumns]) -> BookColumns:
+    def whole(name: str) -> Array:
+        return np.concatenate([getattr(part, name) for part in parts])
+
+    rows, problem = whole("rows"), whole("problem")
+    bad = np.flatnonzero(problem != GOOD)
+    texts = [part.fragments[at] for part in parts for at in part.rows["at"][part.problem != GOOD]]
+    rows["at"][bad] = np.arange(len(bad))
+    return BookColumns(rows, whole("ts_ns"), whole("sequence"), problem, texts)
+
+
 class BookReader(FileReader):
     """Read a file of books row group after row group."""
 
     _newest_ns = np.empty(0, np.int64)  # by symbol
 
+    def _joined(self, parts: Sequence[Any]) -> Any:
+        return _joined(parts)
+
     def _expressions(self, stated_side: bool) -> list[str]:
-        chosen = [self._code, f"{self._given('ts_ns', '0')}::BIGINT AS ts_ns"]
+        chosen = [
+            "hash(symbol::VARCHAR) AS symbol",
+            f"{self._given('ts_ns', '0')}::BIGINT AS ts_ns",
+        ]
         for level in range(1, levels_of(self.file.columns) + 1):
             names = level_columns(level)
             chosen += [f"{self._given(name, NAN)}::DOUBLE AS {name}" for name in names]
         if self._catalogue.numbered[self.file.path]:
             chosen.append("coalesce(feed_seq, 0)::BIGINT AS sequence")
         if WAS_STALE in self.file.columns:
-            chosen.append(f"coalesce({WAS_STALE}, false) AS {WAS_STALE}")
+            chosen.append(f"coalesce({WAS_STALE}, false)::TINYINT AS {WAS_STALE}")
         return chosen
 
-    def _columns(self, found: dict[str, Array], span: str) -> Any:
+    def _columns(self, batch: Batch) -> Any:
         depth = levels_of(self.file.columns)
-        levels = [Level(*(found[name] for name in level_columns(k + 1))) for k in range(depth)]
-        code, ts_ns = found["code"], found["ts_ns"]
+        levels = [Level(*(batch[name] for name in level_columns(k + 1))) for k in range(depth)]
+        code, ts_ns = self._catalogue.codes(batch["symbol"]), batch["ts_ns"]
         more = len(self._catalogue.names) - len(self._newest_ns)
         self._newest_ns = np.append(self._newest_ns, np.full(more, NEVER))
         rows, problem = fill_books(code, ts_ns, levels, self._newest_ns)
         if problem is None:
             problem = np.zeros(len(rows), np.uint8)
-        if WAS_STALE in found:
-            problem[found[WAS_STALE] & (problem == GOOD)] = STALE_BOOK
-        sequence = found.get("sequence", np.full(len(rows), LAST))
+        if WAS_STALE in batch:
+            problem[(batch[WAS_STALE] != 0) & (problem == GOOD)] = STALE_BOOK
+        sequence = batch.get("sequence", np.full(len(rows), LAST))
         fragments: list[bytes] = []
         for i in np.flatnonzero(problem != GOOD):
             rows[i]["at"] = len(fragments)
             fragments.append(_fragment(self._catalogue.names, code[i], ts_ns[i], levels, i))
-        columns = BookColumns(rows, ts_ns, sequence, problem, fragments)
-        return columns if _in_order(ts_ns, sequence) else columns.by_time()
-
-
-def _in_order(ts_ns: Array, sequence: Array) -> bool:
-    later = ts_ns[1:] > ts_ns[:-1]
-    return bool((later | ((ts_ns[1:] == ts_ns[:-1]) & (sequence[1:] >= sequence[:-1]))).all())
+        return BookColumns(rows, ts_ns, sequence, problem, fragments)
 
 
 def _fragment(names: list[str], code: int, ts_ns: int, levels: Sequence[Level], i: Any) -> bytes:
@@ -125,7 +143,7 @@ def gathered(parts: Sequence[BookColumns], names: list[str], rejects: RejectLog)
         return np.concatenate([column[rows] for column, rows in zip(columns, good, strict=True)])
 
     whole = BookColumns(kept("rows"), kept("ts_ns"), kept("sequence"), kept("problem"))
-    return whole.by_time() if len(parts) > 1 else whole
+    return whole.in_order() if len(parts) > 1 else whole
 
 
 @kernel

@@ -52,6 +52,17 @@ def test_reasons_evidence_and_validity_of_an_exit_are_in_the_line() -> None:
     )
 
 
+def test_the_imbalance_of_the_book_is_in_the_line() -> None:
+    line = orjson.loads(alert_line(alert(book_imbalance=-0.25), 1, FIRED))
+    assert line["book_imbalance"] == -0.25
+
+
+def test_a_line_from_before_the_imbalance_is_still_read() -> None:
+    older = orjson.loads(CONTRACT)
+    del older["book_imbalance"]
+    assert msgspec.convert(older, AlertLine).book_imbalance is None
+
+
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_what_json_has_no_number_for_is_null(value: float) -> None:
     assert orjson.loads(alert_line(alert(volume_ratio=value), 1, FIRED))["volume_ratio"] is None

@@ -223,14 +223,14 @@ def test_levels_end_where_a_column_is_missing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("books_only", [False, True])
 def test_a_resumed_feed_goes_on_where_it_was(tmp_path: Path, books_only: bool) -> None:
-    rows = [offered(i, 1.0 + i) if i % 7 else book(i, ((1.0, -1.0),)) for i in range(5_000)]
+    rows = [offered(i, 1.0 + i) if i % 7 else book(i, ((1.0, -1.0),)) for i in range(2_500)]
     paths = [write_books(tmp_path / "b.parquet", rows, group=2_048)]
     if not books_only:
-        trades = [("X", ns(3 * i), 1.0 + i, 1.0) for i in range(900)]
+        trades = [("X", ns(3 * i), 1.0 + i, 1.0) for i in range(600)]
         paths.append(parquet(tmp_path / "t.parquet", TRADES, *trades))
     feed = TapeFeed(open_tapes(paths), batch=70)
     whole = list(batches(feed))
-    for stop in (0, 1, 4, 11, 40):
+    for stop in (1, 4, 30):
         part = feed.build_part("feed", "tape", None)
         before: list[Ticks] = []
         for _ in range(stop):
