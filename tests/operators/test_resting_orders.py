@@ -158,6 +158,10 @@ def test_adaptive_mode_asks_for_the_notional_besides() -> None:
     )
     assert (plain.threshold, adaptive.threshold) == (10_000_000_000, 10_000_000_000)
     assert (plain.min_notional, adaptive.min_notional) == (0.0, 200_000.0)
+    step, tape = RestingOrders(adaptive), Tape()
+    poor, rich = asks(1, 19_000, first=10.0), asks(2, 20_000, first=10.0)
+    assert len(step(tape.ticks(poor)).resting) == 0
+    assert step(tape.ticks(rich)).resting["size"].tolist() == [20_000_000_000]
 
 
 def test_a_level_never_counts_toward_an_exit() -> None:
