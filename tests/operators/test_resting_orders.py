@@ -126,10 +126,12 @@ def test_symbols_do_not_share_levels() -> None:
 
 
 def test_the_levels_remembered_are_bounded_and_the_furthest_is_forgotten() -> None:
-    """Each step brings a new price below; the first, the highest, is the one given up."""
-    falling = [asks(k, 10_000, first=150 - k, levels=1) for k in range(MOST_FIRED + 1)]
-    back = [asks(100, 10_000, first=149.0, levels=1), asks(101, 10_000, first=150.0, levels=1)]
-    assert fired(*falling, *back, sessions="all")[MOST_FIRED + 1 :] == [(101, 150.0, WARNING)]
+    """Two levels, then a new price below at each step; the highest is the one given up."""
+    first, back = (asks(ms, 10_000, 10_000, first=150.0, levels=2) for ms in (0, 100))
+    falling = [asks(k, 10_000, 1, first=150 - k, levels=2) for k in range(1, MOST_FIRED)]
+    found = fired(first, *falling, back, sessions="all")
+    assert len(found) == 1 + MOST_FIRED + 1
+    assert found[-1] == (100, 150.01, WARNING)
 
 
 def test_the_id_has_the_price_for_the_trade_key() -> None:
@@ -175,6 +177,19 @@ def test_a_level_never_counts_toward_an_exit() -> None:
         *["large_resting_seller"] * 2,
     ]
     assert [alert.large_sells for alert in engine.alerts] == [1, 2, 2, 2]
+
+
+def test_a_level_stands_among_its_own_prints_whatever_other_symbols_do() -> None:
+    """The alert knows of the sellers before it and of none behind it."""
+    others = [trade(k, symbol="Y") for k in range(5)]
+    sales = [trade(k, 10.0, 10_000) for k in (10, 1_000)]
+    engine = Engine(Rules())
+    engine.feed(quote(0), *others, sales[0], asks(500, 10_000), sales[1])
+    assert [(a.alert_type, a.large_sells) for a in engine.by_symbol()["X"]] == [
+        ("large_seller", 1),
+        ("large_resting_seller", 1),
+        ("large_seller", 2),
+    ]
 
 
 # The book beside a print.

@@ -72,13 +72,18 @@ def test_of_one_time_trades_come_first_then_quotes_then_books(tmp_path: Path) ->
     assert order(replayed(*paths, batch=1)) == expected
 
 
-def test_a_sequence_all_files_have_goes_before_the_kind(tmp_path: Path) -> None:
-    books = [offered(1, 3.0), offered(1, 4.0)]
+def test_a_sequence_all_files_have_goes_before_the_kind_and_decides_no_tie(tmp_path: Path) -> None:
+    books = [offered(1, 3.0), offered(1, 3.5), offered(1, 4.0)]
     paths = [
-        write_books(tmp_path / "b.parquet", books, [5, 8]),
+        write_books(tmp_path / "b.parquet", books, [5, 7, 8]),
         parquet(tmp_path / "t.parquet", (*TRADES, "feed_seq"), ("X", ns(1), 1.0, 1.0, 7)),
     ]
-    assert order(replayed(*paths)) == [("book", 3.0), ("trade", 1.0), ("book", 4.0)]
+    assert order(replayed(*paths)) == [
+        ("book", 3.0),
+        ("trade", 1.0),
+        ("book", 3.5),
+        ("book", 4.0),
+    ]
 
 
 def test_a_book_without_a_sequence_takes_it_from_nobody(tmp_path: Path) -> None:
