@@ -23,7 +23,7 @@ from operators.state import StateVersionError
 from operators.ticks import TRADE, Ticks
 
 BATCH = 131_072
-SLICES_AHEAD = 4  # a row group is two or three
+SLICES_AHEAD = 2
 VERSION = 1
 _END = None
 

@@ -101,7 +101,7 @@ class BookReader(FileReader):
     def _columns(self, batch: Batch) -> Any:
         depth = levels_of(self.file.columns)
         levels = [Level(*(batch[name] for name in level_columns(k + 1))) for k in range(depth)]
-        code, ts_ns = self._catalogue.codes(batch["symbol"]), batch["ts_ns"]
+        code, ts_ns = self._coded(batch["symbol"], self._at), batch["ts_ns"]
         more = len(self._catalogue.names) - len(self._newest_ns)
         self._newest_ns = np.append(self._newest_ns, np.full(more, NEVER))
         rows, problem = fill_books(code, ts_ns, levels, self._newest_ns)

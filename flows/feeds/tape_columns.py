@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 from flows.feeds.tape_details import NO_ID, details_of
 from flows.feeds.tape_files import BOOKS, TRADES, TapeError, TapeFile, connect, quoted, reason
 from flows.feeds.tape_stream import Batch, batches
-from flows.feeds.tape_symbols import ABSENT, SymbolHashes
+from flows.feeds.tape_symbols import ABSENT, UNKNOWN, SymbolHashes
 from operators.symbols import valid_symbol
 from operators.ticks import DETAIL, Array
 from operators.verdicts import UnknownConditions
@@ -87,11 +87,13 @@ class Catalogue:
         # A join must keep the file as its streamed side, or rows leave the order of the file.
         self.db.execute("SET disabled_optimizers = 'join_order,build_side_probe_side'")
         self.names: list[str] = []
-        self.known: set[str] = set()
-        self.unknown_conditions = UnknownConditions()
+        self._codes: dict[str, int] = {}
         self._hashes = SymbolHashes()
+        self.unknown_conditions = UnknownConditions()
         self.wanted = sorted(set(wanted))
-        self.add_symbols(self.wanted)
+        if self.wanted:
+            sql = "SELECT hash(s), s FROM (SELECT unnest(?::VARCHAR[]) AS s)"
+            self.learn(self.db.execute(sql, [self.wanted]).fetchall())
         self.venues: list[str] = []
         self._learn_venues([f for f in files if f.kind == TRADES and "exchange" in f.columns])
         ticks = [file for file in files if file.kind != BOOKS]
@@ -109,29 +111,18 @@ class Catalogue:
         except duckdb.Error as error:
             raise TapeError(f"{path} cannot be read: {reason(error)}") from None
 
-    def add_symbols(self, symbols: Sequence[str]) -> None:
-        """Give each symbol its code.
-
-        Raises:
-            TapeError: two symbols cannot be told apart, which takes about 2**32 of them.
-        """
-        if not symbols:
-            return
-        self.known.update(symbols)
-        sql = "SELECT hash(s), s FROM (SELECT unnest(?::VARCHAR[]) AS s)"
+    def learn(self, symbols: Iterable[tuple[int, str]]) -> None:
+        """Give symbols, by hash and text, their codes."""
         coded = []
-        for hashed, symbol in self.db.execute(sql, [list(symbols)]).fetchall():
-            good = valid_symbol(symbol)
-            coded.append((hashed, len(self.names) if good else ABSENT))
-            if good:
+        for hashed, symbol in symbols:
+            if symbol not in self._codes and valid_symbol(symbol):
+                self._codes[symbol] = len(self.names)
                 self.names.append(symbol)
-        try:
-            self._hashes.learn(coded)
-        except ValueError as error:
-            raise TapeError(f"this tape cannot be read: {error}") from None
+            coded.append((hashed, self._codes.get(symbol, ABSENT)))
+        self._hashes.learn(coded)
 
     def codes(self, hashes: Array) -> Array:
-        """Return the codes of hashed symbols; ABSENT for what is none, or not wanted."""
+        """Return the codes of hashed symbols: ABSENT for what can be none, UNKNOWN for new ones."""
         return self._hashes.codes(hashes)
 
     def _learn_venues(self, files: Sequence[TapeFile]) -> None:
@@ -244,8 +235,6 @@ class FileReader:
         if catalogue.wanted:
             select += ", file_row_number AS row"
             where.append(f"symbol::VARCHAR IN ({', '.join(map(quoted, catalogue.wanted))})")
-        else:
-            self._learn_symbols()
         if self._row:
             where.append(f"file_row_number >= {self._row}")
         source = _table(self.file, numbered=bool(where))
@@ -271,7 +260,7 @@ class FileReader:
         if self.file.kind == TRADES:
             details, texts = details_of(batch, self._catalogue.unknown_conditions)
         return Columns(
-            read_only(self._catalogue.codes(batch["symbol"])),
+            read_only(self._coded(batch["symbol"], self._at)),
             batch["ts_ns"],
             batch["first"],
             batch["second"],
@@ -280,14 +269,26 @@ class FileReader:
             texts,
         )
 
-    def _learn_symbols(self) -> None:
-        """Give every symbol of the file its code."""
-        catalogue = self._catalogue
-        catalogue.db.execute("SET threads = 2")  # the dataflow has nothing to do yet
-        sql = f"SELECT DISTINCT symbol::VARCHAR FROM {_table(self.file)}"
-        found = {row[0] for row in catalogue.run(sql, self.file.path).fetchall()}
-        catalogue.db.execute("SET threads = 1")
-        catalogue.add_symbols(sorted(found - {None} - catalogue.known))
+    def _coded(self, hashes: Array, first: int) -> Array:
+        """Return the codes of a batch whose first row is `first`; what is new is learnt."""
+        codes = self._catalogue.codes(hashes)
+        if not bool((codes == UNKNOWN).any()):
+            return codes
+        span = f"file_row_number BETWEEN {first} AND {first + len(hashes) - 1}"
+        source = _table(self.file, numbered=True)
+        sql = f"SELECT coalesce(symbol::VARCHAR, '') AS symbol FROM {source} WHERE {span}"
+        new, where = np.unique(np.where(codes == UNKNOWN, hashes, 0), return_index=True)
+        start, learnt = 0, []
+        for batch in batches(self._catalogue.db.cursor(), sql, self.file.path):
+            end = start + len(batch["symbol"].ends) - 1
+            here = (where >= start) & (where < end) & (codes[where] == UNKNOWN)
+            learnt += [
+                (int(hashed), batch["symbol"].text(row - start))
+                for hashed, row in zip(new[here], where[here].tolist(), strict=True)
+            ]
+            start = end
+        self._catalogue.learn(learnt)
+        return self._catalogue.codes(hashes)
 
     def _expressions(self, stated_side: bool) -> list[str]:
         have, trades = self.file.columns, self.file.kind == TRADES
