@@ -28,6 +28,10 @@ ENVIRONMENT = {
     "ORDER_FLOW_LARGE_ORDER_SIZE": "1000",
     "ORDER_FLOW_SESSIONS": "all",
     "ORDER_FLOW_ALERT_WINDOW_SECONDS": "30",
+    # The defaults again: those of the other market are not meant here.
+    "ORDER_FLOW_MIN_BURST_VOLUME": "5000",
+    "ORDER_FLOW_VOLUME_SPIKE_THRESHOLD": "3.0",
+    "ORDER_FLOW_RED_BURST_THRESHOLD": "4.0",
 }
 SEED = 24  # three symbols, ten levels
 Facts = dict[str, list[tuple[str, float | None, int]]]
