@@ -49,6 +49,7 @@ from operators.scan_event import (
     past_space,
     read_event,
 )  # fmt: skip
+from operators.symbols import MOST_SYMBOLS
 from operators.ticks import (
     DETAIL,
     LATENESS_UNKNOWN,
@@ -340,7 +341,8 @@ class Scanner:
         ticks, details = np.empty(most, TICK), np.empty(most, DETAIL)
         crossed = np.empty(most, np.int32)
         ends = np.zeros((len(frames) + 1, 3), np.int64)
-        fresh = np.empty(len(self._table) // 4, np.int64)
+        room = min(len(self._table) // 4, MOST_SYMBOLS - len(self._names))
+        fresh = np.empty(room, np.int64)
         left = _scan(
             text,
             starts,

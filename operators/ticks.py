@@ -82,7 +82,7 @@ class Ticks:
     `quotes_shed`: as in `Frames`. `origin`: LIVE, LATE or WARMING, of the whole chunk. `marks`:
     how many ticks are neither trade nor quote, None: not counted. `notices`: what to tell a
     person. `suspended`: symbols that became suspended (1) or are so no more (-1), whose gaps are
-    in `coverage`.
+    in `coverage`; `since_ns`: of those that became so, the last event before.
     """
 
     names: list[str]
@@ -98,6 +98,7 @@ class Ticks:
     notices: list[Notice] = field(default_factory=list)
     suspended: dict[str, int] = field(default_factory=dict)
     coverage: list[Coverage] = field(default_factory=list)
+    since_ns: dict[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ticks)

@@ -32,7 +32,7 @@ from flows.feeds.subscriber import Watch
 from flows.feeds.subscriptions import WHOLE_MARKET
 from flows.settings import Settings
 from operators.sessions import Sessions, parse_sessions
-from operators.state import StateVersionError
+from operators.state import check_version
 
 _WAIT_S = 0.001
 _STOP_S = 3.0  # for the closing handshake of a server that does not answer
@@ -155,8 +155,8 @@ class PolygonFeed(FixedPartitionedSource[Item, FeedPosition | None]):
         self, step_id: str, for_part: str, resume_state: FeedPosition | None
     ) -> _LivePartition:
         """Start the session's thread."""
-        if resume_state is not None and resume_state.version != VERSION:
-            raise StateVersionError("the recovery store is of another version: use a new folder")
+        if resume_state is not None:
+            check_version(resume_state.version, VERSION)
         queue = FrameQueue(self._max_bytes)
         session = Session(
             self.url,
