@@ -20,7 +20,6 @@ PATIENCE_S = 60.0
 POLL_S = 0.1
 STOP_S = 30.0
 BYTEWAX = ("bytewax.run", "flows.orderflow")
-ORDERFLOW = ("flows.cli", "run")  # with a recovery store
 
 
 class Addresses(Protocol):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import json
 import random
 from collections.abc import Callable
@@ -67,31 +69,45 @@ def events(rng: random.Random, ms: int) -> list[dict[str, Any]]:
 # Structure: the frame is still JSON, or what a careless server takes for it.
 
 
+def _event(rng: random.Random, items: list[Any]) -> dict[str, Any]:
+    """Return an item that is an object still, with a field left.
+
+    Raises:
+        IndexError: there is none.
+    """
+    found: dict[str, Any] = rng.choice([item for item in items if isinstance(item, dict) and item])
+    return found
+
+
+def _weird(rng: random.Random) -> Any:
+    return copy.deepcopy(rng.choice(WEIRD))  # or a later mutation would change it for all
+
+
 def _change_value(rng: random.Random, items: list[Any]) -> None:
-    item = rng.choice(items)
-    item[rng.choice([*item])] = rng.choice(WEIRD)
+    item = _event(rng, items)
+    item[rng.choice([*item])] = _weird(rng)
 
 
 def _drop_field(rng: random.Random, items: list[Any]) -> None:
-    item = rng.choice(items)
+    item = _event(rng, items)
     del item[rng.choice([*item])]
 
 
 def _swap_fields(rng: random.Random, items: list[Any]) -> None:
-    item = rng.choice(items)
+    item = _event(rng, items)
     one, two = rng.choice([*item]), rng.choice([*item])
     item[one], item[two] = item[two], item[one]
 
 
 def _rename_field(rng: random.Random, items: list[Any]) -> None:
-    item = rng.choice(items)
+    item = _event(rng, items)
     item[rng.choice((*item, "ev", "sym", "trfi", "ds", "\u0000", "p" * 300))] = item.pop(
         rng.choice([*item])
     )
 
 
 def _put_item(rng: random.Random, items: list[Any]) -> None:
-    items.insert(rng.randrange(len(items) + 1), rng.choice(WEIRD))
+    items.insert(rng.randrange(len(items) + 1), _weird(rng))
 
 
 STRUCTURE: tuple[Callable[[random.Random, list[Any]], None], ...] = (
@@ -150,11 +166,9 @@ def mutated(rng: random.Random, ms: int) -> bytes:
     """Return one frame: as it should be, changed in its structure, in its bytes, or in both."""
     items: list[Any] = events(rng, ms)
     if rng.random() < 0.6:
-        try:
+        with contextlib.suppress(IndexError):  # no event is left
             for _ in range(rng.randrange(1, 4)):
                 rng.choice(STRUCTURE)(rng, items)
-        except (TypeError, IndexError, AttributeError, KeyError):
-            pass  # an item that is no object any more, or has no field left
     spaced = None if rng.random() < 0.2 else (",", ":")
     frame = json.dumps(items, separators=spaced, ensure_ascii=rng.random() < 0.5)
     out = frame.encode(errors="surrogatepass")

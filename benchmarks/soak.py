@@ -24,7 +24,7 @@ from typing import Any
 
 from benchmarks import inputs
 from benchmarks.inputs import Tape
-from benchmarks.live_process import ORDERFLOW, Live, live
+from benchmarks.live_process import Live, live
 from benchmarks.market import OPEN_NS, SESSION_NS, Shape, ticker
 from benchmarks.mock_process import KEY
 from benchmarks.report import Figure, Result, save, table
@@ -180,11 +180,14 @@ def run(runs: int, quick: bool, hours: float = HOURS, speed: float = SPEED) -> R
         folder = Path(name)
         with (
             mock(tape, hours, speed, folder) as served,
-            live(served, folder, settings, ORDERFLOW) as flow,
+            live(served, folder, settings, ("benchmarks.fast_run", str(speed))) as flow,
         ):
             samples = watch(flow, hours, speed)
             status = status_of(flow)
         alerts = checked(folder)
+    drops = int((hours * 3600 - 1) // DROP_EVERY_S)
+    if status["feed_state"]["reconnects"] < drops or status["gaps"]:
+        raise BenchmarkError(f"not {drops} gaps, all refilled: {status['gaps']}")
     files = max(sample.files for sample in samples[int(len(samples) * WARM_UP) :])
     before = statistics.median(sample.files for sample in samples[: len(samples) // 3])
     return Result(

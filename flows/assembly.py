@@ -324,6 +324,7 @@ def _describer(
             "last_event_utc": iso_utc(latest) if latest else None,
             "lag_ms": lag_ms(counts, delay_s),
             "queue_frames": state.queue_frames if state is not None else 0,
+            "still_s": state.still_s if state is not None else None,
             "ticks": counts.get("ticks", {}),
             "alerts": counts.get("alerts", {}),
             "verdicts": counts.get("verdicts", {}),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
@@ -227,6 +228,7 @@ class _LivePartition(StatefulSourcePartition[Item, FeedPosition | None]):
         self._state = feed.state
 
     def next_batch(self) -> list[Item]:
+        self._state.asked_at = time.monotonic()
         if self._feed.stop.is_set():
             self._thread.stop()
         ended = self._thread.ended  # before the look at the queue: nothing comes after it
