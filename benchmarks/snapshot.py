@@ -33,17 +33,16 @@ from flows.feeds.tape_files import TapeSet
 from flows.recovery import recovery_config
 from flows.settings import Settings
 from flows.warm_up import warm_up
+from operators.shards import SHARDS, shard_of
 from operators.ticks import (
     DETAIL,
     ID_NUMBER,
     LATENESS_UNKNOWN,
     MICRO,
     QUOTE,
-    SHARDS,
     TICK,
     TRADE,
     Ticks,
-    shard_of,
 )
 
 FILL_S = 400  # the windows reach back 360

@@ -28,6 +28,7 @@ from flows.commands.run import run
 from flows.commands.scorecard import scorecard
 from flows.commands.tail import tail
 from flows.errors import OrderflowError
+from flows.interrupts import heard
 
 INTERRUPTED = 130
 _OURS = ("flows", "operators", "sinks")
@@ -84,7 +85,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = list(sys.argv[1:] if argv is None else argv)
     sys.excepthook = _one_sentence
     try:
-        result = cli.main(args, prog_name="orderflow", standalone_mode=False)
+        with heard():
+            result = cli.main(args, prog_name="orderflow", standalone_mode=False)
+    except (click.Abort, KeyboardInterrupt):
+        return INTERRUPTED
     except OrderflowError as stop:
         if "--debug" in args:
             raise
@@ -93,8 +97,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except click.ClickException as wrong:
         wrong.show()
         return wrong.exit_code
-    except click.Abort:
-        return INTERRUPTED
     return result if isinstance(result, int) else 0
 
 
