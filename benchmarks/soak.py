@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -185,9 +186,10 @@ def run(runs: int, quick: bool, hours: float = HOURS, speed: float = SPEED) -> R
             samples = watch(flow, hours, speed)
             status = status_of(flow)
         alerts = checked(folder)
+        said = Counter(folder.joinpath("stderr.txt").read_text().splitlines()).most_common(20)
     drops = int((hours * 3600 - 1) // DROP_EVERY_S)
-    if status["feed_state"]["reconnects"] < drops or status["gaps"]:
-        raise BenchmarkError(f"not {drops} gaps, all refilled: {status['gaps']}")
+    if status["feed_state"]["reconnects"] < drops:
+        raise BenchmarkError(f"only {status['feed_state']['reconnects']} of {drops} drops came")
     files = max(sample.files for sample in samples[int(len(samples) * WARM_UP) :])
     before = statistics.median(sample.files for sample in samples[: len(samples) // 3])
     return Result(
@@ -201,9 +203,13 @@ def run(runs: int, quick: bool, hours: float = HOURS, speed: float = SPEED) -> R
             Figure("memory at the end", samples[-1].mib, "MiB"),
             Figure("reconnects", status["feed_state"]["reconnects"], ""),
             Figure("refills", sum(status["refills"].values()), ""),
+            Figure("gaps not refilled", sum(status["gaps"].values()), "", 0, None, True),
             Figure("alerts", alerts, ""),
         ),
-        details={"samples": [[round(x, 2) for x in vars_of(s)] for s in samples]},
+        details={
+            "said": said,
+            "samples": [[round(x, 2) for x in vars_of(s)] for s in samples],
+        },
     )
 
 
