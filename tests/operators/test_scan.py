@@ -289,3 +289,9 @@ def test_symbols_invented_without_end_are_no_symbols(monkeypatch: pytest.MonkeyP
     assert found.rejected == {("N40", "bad_symbol"): 1} | {
         (f"N{n}", "bad_symbol"): 1 for n in range(20, 30)
     }
+
+
+def test_a_frame_with_a_zero_behind_its_end_is_malformed() -> None:
+    sound = frame(wire_quote())
+    found = Decoder()(frames(sound, sound + b"\0", sound + b"\0x", sound))
+    assert (len(found), found.rejected) == (2, {("", "malformed_json"): 2})
