@@ -9,15 +9,23 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
-from benchmarks.mock_process import KEY, Mock
+from benchmarks.mock_process import KEY
 from benchmarks.sides import ROOT, BenchmarkError
 
 PATIENCE_S = 60.0
 POLL_S = 0.1
 STOP_S = 30.0
+BYTEWAX = ("bytewax.run", "flows.orderflow")
+
+
+class Addresses(Protocol):
+    """Who knows where a mock listens: `ws` and `rest`."""
+
+    urls: dict[str, str]
 
 
 class Live:
@@ -56,7 +64,9 @@ class Live:
 
 
 @contextlib.contextmanager
-def live(served: Mock, folder: Path, settings: Mapping[str, str]) -> Iterator[Live]:
+def live(
+    served: Addresses, folder: Path, settings: Mapping[str, str], command: Sequence[str] = BYTEWAX
+) -> Iterator[Live]:
     """Run the live flow on a mock; SIGTERM ends it."""
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("ORDER_FLOW_", "POLYGON_"))}
     environment = {
@@ -70,7 +80,7 @@ def live(served: Mock, folder: Path, settings: Mapping[str, str]) -> Iterator[Li
     }
     with (folder / "stderr.txt").open("wb") as errors:
         child = subprocess.Popen(
-            [sys.executable, "-m", "bytewax.run", "flows.orderflow"],
+            [sys.executable, "-m", *command],
             cwd=ROOT,
             env=environment,
             stderr=errors,

@@ -9,21 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from operators.kernels import kernel, step
+from operators.key_journal import LOOK_BACK_MS, SEEN, KeyJournal, pack, unpack
 from operators.ticks import ID_MOCK_ROW, Array, Row
-
-LOOK_BACK_MS = 360_000
-
-SEEN = np.dtype(
-    [
-        ("trade_id", np.int64),
-        ("ms", np.int64),
-        ("symbol", np.int32),  # -1: free
-        ("exchange", np.int16),
-        ("trf", np.int16),
-    ],
-    align=True,
-)
-"""One trade key of the last 360 s, in an open-addressed table of a power-of-two size."""
 
 
 @step
@@ -92,17 +79,20 @@ class TradeKeys:
     """The table of keys: at most half full, so that a look-up is short.
 
     Args:
-        saved: Keys of a snapshot; their `symbol` is the row they were saved under.
+        saved: Parts of a snapshot; their `symbol` is the row they were saved under.
     """
 
-    def __init__(self, saved: Array | None = None) -> None:
+    def __init__(self, saved: tuple[Array, ...] = ()) -> None:
         self.table = _free(1024)
         self._used = 0
-        self._saved = saved if saved is not None else np.empty(0, SEEN)
+        self._journal = KeyJournal()
+        keys = np.concatenate([np.empty(0, SEEN), *map(unpack, saved)])
+        self._saved = keys[np.argsort(keys["symbol"], kind="stable")]
 
-    def note_used(self, cells: int) -> None:
-        """Know that a kernel has put that many new keys into the table."""
+    def noted(self, rows: Array, cells: int) -> None:
+        """Know that a kernel has put the keys of prints into the table, `cells` of them new."""
         self._used += cells
+        self._journal.note(rows)
 
     def have_room(self, prints: int) -> bool:
         """Whether that many keys can be added as it is."""
@@ -128,28 +118,35 @@ class TradeKeys:
             live = larger
         self.table, self._used = live, alive
 
+    def _saved_of(self, row: int) -> slice:
+        """Return where the saved keys of a row stand."""
+        ends = np.searchsorted(self._saved["symbol"], [row, row + 1]).tolist()
+        return slice(*ends)
+
     def adopt(self, restored: list[tuple[int, int]], newest_ms: Array) -> None:
         """Bring back the saved keys of symbols, given as (row now, row as saved)."""
-        if not restored or not len(self._saved):
-            return
-        here = {old: new for new, old in restored}
-        mine = np.isin(self._saved["symbol"], np.array(list(here), np.int32))
-        keys = self._saved[mine]
-        self._saved = self._saved[~mine]
-        keys["symbol"] = [here[int(old)] for old in keys["symbol"]]
-        self.make_room(len(keys), newest_ms)
-        self._used += _rehash(keys, newest_ms, self.table)
+        for row, saved_row in restored if len(self._saved) else ():
+            keys = self._saved[self._saved_of(saved_row)].copy()
+            if len(keys):
+                keys["symbol"] = row
+                self.make_room(len(keys), newest_ms)
+                self._used += _rehash(keys, newest_ms, self.table)
+                self._journal.add(keys)
 
-    def snapshot(self, newest_ms: Array, waiting: list[int]) -> Array:
-        """Return the young keys, then those whose symbol has not come back yet.
+    def snapshot(self, newest_ms: Array, waiting: list[int]) -> tuple[Array, ...]:
+        """Return the young keys, then those whose symbol has not come back yet, in parts.
 
         Args:
             newest_ms: By symbol.
             waiting: Saved rows without a symbol, in the order the snapshot keeps them.
         """
-        live = _free(len(self.table))
-        _rehash(self.table, newest_ms, live)
-        keys = self._saved[np.isin(self._saved["symbol"], waiting)]
-        moved = {old: len(newest_ms) + k for k, old in enumerate(waiting)}
-        keys["symbol"] = [moved[int(old)] for old in keys["symbol"]]
-        return np.concatenate([live[live["symbol"] >= 0], keys])
+        parts = self._journal.parts(self.table, newest_ms)
+        absent = [self._saved[self._saved_of(row)] for row in waiting]
+        self._saved = np.concatenate([self._saved[:0], *absent])
+        self._saved.sort(order="symbol", kind="stable")
+        if not len(self._saved):
+            return parts
+        lengths = [len(keys) for keys in absent]
+        keys = np.concatenate(absent)
+        keys["symbol"] = len(newest_ms) + np.repeat(np.arange(len(absent)), lengths)
+        return (*parts, pack(keys))

@@ -10,11 +10,12 @@ import base64
 import hashlib
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import bytewax.operators as op
 from bytewax.dataflow import operator
-from bytewax.operators import KeyedStream
+from bytewax.operators import KeyedStream, StatefulLogic
 
 from operators.records import (
     BURST_CRITICAL,
@@ -25,8 +26,10 @@ from operators.records import (
     Parent,
     Resting,
 )
+from operators.state import check_version
 from operators.ticks import MS
 
+VERSION = 1  # of SymbolAlerts as saved
 WARNING, CRITICAL = "warning", "critical"
 RESTING_SELLER = "large_resting_seller"
 LARGE_SELLERS, RED_BURST = "large_sellers", "red_burst"
@@ -279,6 +282,28 @@ class Alerts:
         out.append(signal)
 
 
+class SavedAlerts(NamedTuple):
+    """The state of one symbol as saved."""
+
+    version: int
+    state: SymbolAlerts
+
+
+class _Symbol(StatefulLogic[Firing, Alert, SavedAlerts]):
+    def __init__(self, rules: AlertRules, saved: SavedAlerts | None) -> None:
+        if saved is not None:
+            check_version(getattr(saved, "version", 0), VERSION)
+        self._logic = Alerts(rules, saved.state if saved is not None else SymbolAlerts())
+
+    def on_item(self, value: Firing) -> tuple[list[Alert], bool]:
+        said = self._logic.on_print(value)
+        return [] if value.warming else said, StatefulLogic.RETAIN
+
+    def snapshot(self) -> SavedAlerts:
+        state = self._logic.state
+        return SavedAlerts(VERSION, replace(state, parents=deque(state.parents)))
+
+
 @operator
 def alerts(step_id: str, up: KeyedStream[Firing], rules: AlertRules) -> KeyedStream[Alert]:
     """Say what fired, and when it is time to leave.
@@ -295,12 +320,4 @@ def alerts(step_id: str, up: KeyedStream[Firing], rules: AlertRules) -> KeyedStr
     Source:
         detectors.md sections 4, 6 and 7.
     """
-
-    def on_firing(
-        state: SymbolAlerts | None, firing: Firing
-    ) -> tuple[SymbolAlerts | None, list[Alert]]:
-        logic = Alerts(rules, state if state is not None else SymbolAlerts())
-        said = logic.on_print(firing)
-        return logic.state, [] if firing.warming else said
-
-    return op.stateful_flat_map("alerts", up, on_firing)
+    return op.stateful("alerts", up, lambda saved: _Symbol(rules, saved))

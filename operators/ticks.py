@@ -127,8 +127,9 @@ class Ticks:
     `quotes_shed`: as in `Frames`. `origin`: LIVE, LATE or WARMING, of the whole chunk. `marks`:
     how many ticks are neither trade nor quote, None: not counted. `notices`: what to tell a
     person. `suspended`: symbols that became suspended (1) or are so no more (-1), whose gaps are
-    in `coverage`. `books`: rows of BOOK in order, each `at` its place among the ticks; a book is
-    no tick, and a chunk may hold nothing else. `resting`: what they were found to show.
+    in `coverage`; `since_ns`: of those that became so, the last event before. `books`: rows of BOOK
+    in order, each `at` its place among the ticks; a book is no tick, and a chunk may hold nothing
+    else. `resting`: what they were found to show.
     """
 
     names: list[str]
@@ -144,6 +145,7 @@ class Ticks:
     notices: list[Notice] = field(default_factory=list)
     suspended: dict[str, int] = field(default_factory=dict)
     coverage: list[Coverage] = field(default_factory=list)
+    since_ns: dict[str, int] = field(default_factory=dict)
     books: Array = field(default_factory=_no_books)
     resting: Array = field(default_factory=no_resting)
 

@@ -19,7 +19,7 @@ from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
 from flows.feeds.tape_files import TapeError, TapeSet
 from flows.feeds.tape_reader import BEGINNING, Place, TapeReader
-from operators.state import StateVersionError
+from operators.state import check_version
 from operators.ticks import TRADE, Ticks
 
 BATCH = 131_072
@@ -212,11 +212,7 @@ class _TapePartition(StatefulSourcePartition[Ticks, TapeState]):
 
 
 def _resume_at(resume: TapeState, tape: TapeSet) -> Place:
-    if resume.version != VERSION:
-        raise StateVersionError(
-            f"the recovery store was written by version {resume.version} of the tape feed, "
-            f"this is version {VERSION}: start with a new recovery folder"
-        )
+    check_version(resume.version, VERSION)
     if resume.fingerprint != tape.fingerprint:
         raise TapeError(
             "the recovery store belongs to another tape: name the same files, or a new folder"
