@@ -26,6 +26,7 @@ from flows.commands.record import record
 from flows.commands.replay import replay_command
 from flows.commands.run import run
 from flows.commands.scorecard import scorecard
+from flows.commands.simulate import simulate
 from flows.commands.tail import tail
 from flows.errors import OrderflowError
 
@@ -69,6 +70,7 @@ for _command in (
     replay_command,
     import_tapes,
     scorecard,
+    simulate,
     tail,
     query,
     record,
