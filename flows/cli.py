@@ -28,6 +28,7 @@ from flows.commands.run import run
 from flows.commands.scorecard import scorecard
 from flows.commands.simulate import simulate
 from flows.commands.tail import tail
+from flows.commands.tune import tune
 from flows.errors import OrderflowError
 
 INTERRUPTED = 130
@@ -70,6 +71,7 @@ for _command in (
     replay_command,
     import_tapes,
     scorecard,
+    tune,
     simulate,
     tail,
     query,
