@@ -11,7 +11,7 @@ demo: $(READY) ## see the product do its job on the embedded tape; no key, no ne
 	@$(BIN)/orderflow demo
 
 test: $(READY) ## run the tests; ORDER_FLOW_REAL_DATA names the folder of the real tapes
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses=2 --dist=loadgroup $(ARGS)
 
 lint: $(READY) ## ruff, mypy --strict and the import rules
 	@$(BIN)/ruff check .

@@ -39,7 +39,7 @@ def _sides(whole: Path, part: Path, few: Path, sizes: tuple[int, int, int]) -> l
         Side("limit: numba loop, columns in memory", f"{RIVALS}loop:loop", files[0], in_all),
         Side("Polars rolling_sum_by", f"{RIVALS}polars:rolling_sums", files[0], in_all),
         Side("DuckDB cumulative sums, ASOF", f"{RIVALS}sql:asof", {**files[0], **cores}, in_all),
-        Side("DuckDB RANGE windows", f"{RIVALS}sql:ranges", {**files[1], **cores}, in_part),
+        Side("DuckDB RANGE windows", f"{RIVALS}sql:ranges", {**files[0], **cores}, in_all),
         Side("Bytewax stateful_flat_map", f"{RIVALS}prints:flat_map", files[1], in_part),
         Side("Bytewax stateful_batch", f"{RIVALS}prints:batch", files[1], in_part),
         Side("Bytewax sliding windows", f"{RIVALS}sliding:sliding", files[2], in_few),

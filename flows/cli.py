@@ -30,6 +30,7 @@ from flows.commands.simulate import simulate
 from flows.commands.tail import tail
 from flows.commands.tune import tune
 from flows.errors import OrderflowError
+from flows.interrupts import heard
 
 INTERRUPTED = 130
 _OURS = ("flows", "operators", "sinks")
@@ -88,7 +89,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = list(sys.argv[1:] if argv is None else argv)
     sys.excepthook = _one_sentence
     try:
-        result = cli.main(args, prog_name="orderflow", standalone_mode=False)
+        with heard():
+            result = cli.main(args, prog_name="orderflow", standalone_mode=False)
+    except (click.Abort, KeyboardInterrupt):
+        return INTERRUPTED
     except OrderflowError as stop:
         if "--debug" in args:
             raise
@@ -97,8 +101,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except click.ClickException as wrong:
         wrong.show()
         return wrong.exit_code
-    except click.Abort:
-        return INTERRUPTED
     return result if isinstance(result, int) else 0
 
 

@@ -1,7 +1,7 @@
 """The dataflow, from the feed to the bot: `python -m bytewax.run flows.orderflow`.
 
-It has two halves. The hot one moves columns, thousands of ticks an item, keyed by symbol shard:
-the market is a firehose, and a Python object a tick would cost more than all rules together.
+It has two halves. The hot one moves columns, thousands of ticks an item, the prints keyed by symbol
+shard: the market is a firehose, and a Python object a tick would cost more than all rules together.
 The cool one moves records, a few a minute, keyed by symbol: there an item may be anything that
 is easy to read. The seam is `fired`.
 """
@@ -34,7 +34,8 @@ from operators.records import Alert, Coverage, Notice
 from operators.red_burst import BurstRules, red_burst
 from operators.rolling_volume import rolling_volume
 from operators.sessions import Sessions, parse_sessions
-from operators.ticks import MICRO, QUOTE, Ticks, by_shard
+from operators.shards import by_shard
+from operators.ticks import MICRO, Ticks
 from operators.verdicts import VERDICTS
 from sinks.opening import Opening
 
@@ -133,9 +134,9 @@ def build(feed: Source[Any], rules: Rules, outputs: Outputs) -> Dataflow:
     tape = op.input("feed", graph, feed)
     seen = decode("decode", tape, rules.lag)  # Ticks of all symbols; what was rejected, missed
 
-    chunks = by_shard("shards", seen.ticks)  # ("3", Ticks)
-    prints = nbbo("nbbo", chunks)  # ("3", Prints)
-    judged = eligibility("eligibility", prints, rules.eligibility)
+    prints = nbbo("nbbo", seen.ticks)  # ("every", Prints); quotes go no further
+    chunks = by_shard("shards", prints)  # ("3", Prints)
+    judged = eligibility("eligibility", chunks, rules.eligibility)
     signed = aggressor("aggressor", judged, rules.side)
     rolled = rolling_volume("rolling_volume", signed)
     parents = large_orders("large_orders", rolled, rules.parents)
@@ -193,7 +194,7 @@ def _notices(chunk: Ticks) -> list[tuple[str, Notice]]:
 def _count_ticks(chunk: Ticks) -> tuple[str, Counts]:
     trades = len(chunk.details)
     counts: dict[str, dict[str, int]] = {}
-    quotes = int(np.count_nonzero(chunk.ticks["kind"] == QUOTE))
+    quotes = len(chunk) - trades - chunk.count_marks()
     if trades or quotes:
         counts["ticks"] = {"trades": trades, "quotes": quotes}
     if trades:

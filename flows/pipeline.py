@@ -15,7 +15,8 @@ from operators.nbbo import Nbbo, Prints
 from operators.records import Alert
 from operators.red_burst import RedBurst
 from operators.rolling_volume import RollingVolume
-from operators.ticks import Splitter, Ticks
+from operators.shards import Splitter
+from operators.ticks import Ticks
 
 Watch = Callable[[Prints], None]
 
@@ -30,7 +31,7 @@ class Pipeline:
 
     def __init__(self, rules: Rules, watch: Watch | None = None) -> None:
         self._rules, self._watch = rules, watch
-        self._splitter = Splitter()
+        self._nbbo, self._splitter = Nbbo(), Splitter()
         self._shards: dict[str, list[Callable[[Any], Any]]] = {}
         self._alerts: dict[str, Alerts] = {}
 
@@ -38,7 +39,6 @@ class Pipeline:
         rules = self._rules
         if shard not in self._shards:
             self._shards[shard] = [
-                Nbbo(),
                 Eligibility(rules.eligibility),
                 Aggressor(rules.side),
                 RollingVolume(),
@@ -50,7 +50,7 @@ class Pipeline:
     def __call__(self, ticks: Ticks) -> list[Alert]:
         """Return the alerts of a chunk."""
         out: list[Alert] = []
-        for shard, part in self._splitter.split(ticks):
+        for shard, part in self._splitter.split(self._nbbo(ticks)):
             chunk: Any = part
             for operator in self._operators(shard):
                 chunk = operator(chunk)

@@ -31,7 +31,13 @@ from sinks.tailer import Record
 
 L = TypeVar("L", bound=msgspec.Struct)
 
-_ALERT_TIMES = frozenset({"timestamp_utc", "emitted_utc", "valid_until", "first_ts_utc"})
+
+def _places(*names: str) -> tuple[int, ...]:
+    return tuple(AlertLine.__struct_fields__.index(name) for name in names)
+
+
+_ALERT_TIMES = _places("timestamp_utc", "emitted_utc", "valid_until", "first_ts_utc")
+_ALERT_LISTS = _places("reasons", "evidence")
 
 
 def _reader(
@@ -60,12 +66,11 @@ def _json(value: object) -> str | None:
 
 def _alert(line: AlertLine) -> Row:
     """Return all fields of the line in its order, which is the table's."""
-    values = []
-    for name in line.__struct_fields__:
-        value = getattr(line, name)
-        if name in _ALERT_TIMES:
-            value = _ns(value)
-        values.append(list(value) if isinstance(value, tuple) else value)
+    values = list(msgspec.structs.astuple(line))
+    for place in _ALERT_TIMES:
+        values[place] = _ns(values[place])
+    for place in _ALERT_LISTS:
+        values[place] = list(values[place])
     return tuple(values)
 
 

@@ -10,8 +10,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from flows.feeds.tape_columns import Columns
+from flows.feeds import tape_details
+from flows.feeds.tape_columns import Columns, read_only
 from flows.feeds.tape_merge import Run, merged
+from flows.feeds.tape_symbols import SymbolHashes
 from flows.places import cache_folder
 from operators import kernels
 from operators.aggressor import CLNV, Aggressor, SideRules
@@ -23,7 +25,8 @@ from operators.red_burst import BurstRules, RedBurst
 from operators.rolling_volume import RollingVolume
 from operators.scan import Scanner
 from operators.sessions import PHASES, Sessions, phase_name
-from operators.ticks import DETAIL, GAP, ID_NUMBER, MS, QUOTE, TICK, TRADE, Splitter, Ticks
+from operators.shards import Splitter
+from operators.ticks import DETAIL, GAP, ID_NUMBER, MS, QUOTE, TICK, TRADE, Ticks
 from operators.values import fill_values
 
 
@@ -46,18 +49,23 @@ def warm_up(say: Callable[[str], object] = sys.stderr.write, live: bool = False)
     ones = np.ones(3)
     fill_values(ticks, ones, ones.copy())
     longs = np.ones(1, np.int64)
-    row = Columns(longs.astype(np.int32), longs, ones[:1], ones[:1], longs[:0], details)
+    shared = [read_only(a.copy()) for a in (longs.astype(np.int32), longs, ones[:1], details)]
+    code, times, values, of_trades = shared
+    row = Columns(code, times, values, values, longs[:0], of_trades)
     merged([Run(True, [row]), Run(False, [row])], np.zeros(2, np.int64))
+    tape_details.warm_up()
+    hashes = SymbolHashes()
+    hashes.learn([(1, 0)])
+    hashes.codes(read_only(np.ones(1, np.uint64)))
     Freshness(LagRules(0, 0))(Ticks(["A"], ticks[:2], details.copy()), np.zeros(2, np.int64))
     Scanner([f"A{n}" for n in range(300)])([b'[{"ev":"Q","sym":"A","t":1}]'], [0])
-    prints = Splitter().split(Ticks(["A"], ticks, details))[0][1]
-    nbbo = Nbbo()
+    prints = Splitter().split(Nbbo()(Ticks(["A"], ticks, details)))[0][1]
     judge = Eligibility(EligibilityRules(Sessions((), None), 1000))
     signer = Aggressor(SideRules(CLNV, 60_000))
     volume = RollingVolume()
     orders = LargeOrders(ParentRules(10, 1))
     bursts = RedBurst(BurstRules(3.0, 4.0, 0.6, 1, 1))
-    chunk = bursts(orders(volume(signer(judge(nbbo(prints))))))
+    chunk = bursts(orders(volume(signer(judge(prints)))))
     # State that was saved is unpacked by kernels of its own.
     Eligibility(EligibilityRules(Sessions((), None), 1000), judge.snapshot())(chunk)
     RollingVolume(volume.snapshot())(chunk)

@@ -1,17 +1,21 @@
-"""The quote before the print: trades leave with the NBBO that stood when they arrived."""
+"""The quote before the print: trades leave with the NBBO that stood when they arrived.
+
+This comes before the shards, for all symbols at once: the stream behind it has prints alone.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import bytewax.operators as op
 import numpy as np
-from bytewax.dataflow import operator
+from bytewax.dataflow import Stream, operator
 from bytewax.operators import KeyedStream
 
 from operators.columns import columns
 from operators.kernels import kernel
 from operators.state import Snapshot, SymbolRows, blank
-from operators.ticks import GAP, LIVE, QUOTE, TRADE, Array, Ticks
+from operators.ticks import LIVE, QUOTE, TRADE, Array, Ticks
 
 PRINT = np.dtype(
     [
@@ -42,7 +46,8 @@ PRINT = np.dtype(
 QUOTE_STATE = np.dtype(
     [("bid", np.int64), ("ask", np.int64), ("ts_ns", np.int64), ("seen", np.uint8)], align=True
 )
-VERSION = 1
+VERSION = 2
+EVERY = "every"  # the one key of what passes all symbols
 
 
 _NO_ROWS = np.empty(0, np.uint8)
@@ -55,7 +60,7 @@ def _no_rows() -> Array:
 
 @dataclass(slots=True)
 class Prints:
-    """Prints of one shard in arrival order, and the columns that operators add.
+    """Prints of the feed, or of one shard, in arrival order, and the columns that operators add.
 
     Every column has one entry a print; the event tables at the end have one row for each
     print on which something happened (`row` points at the print). `quotes_shed`: the quote
@@ -135,9 +140,7 @@ class Nbbo:
     def __call__(self, chunk: Ticks) -> Prints:
         """Return the prints (and marks) of `chunk`, each with the quote before it."""
         self._state.bind(chunk.names)
-        marks = chunk.marks
-        if marks is None:
-            marks = int(np.count_nonzero(chunk.ticks["kind"] >= GAP))
+        marks = chunk.count_marks()
         out = np.empty(len(chunk.details) + marks, PRINT)
         if marks:
             out[:] = np.zeros((), PRINT)  # what a mark says nothing of
@@ -153,17 +156,17 @@ class Nbbo:
 
 
 @operator
-def nbbo(step_id: str, up: KeyedStream[Ticks]) -> KeyedStream[Prints]:
+def nbbo(step_id: str, up: Stream[Ticks]) -> KeyedStream[Prints]:
     """Put beside each print the quote that stood before it.
 
     Args:
         step_id: Name of the step, and the key of its saved state.
-        up: `(shard, chunk)`, in arrival order.
+        up: Chunks of one feed, in arrival order.
 
     Returns:
-        `(shard, chunk)` of prints, which alone go on.
+        `(EVERY, chunk)` of prints, which alone go on.
 
     Source:
         detectors.md section 3.
     """
-    return columns("columns", up, Nbbo)
+    return columns("columns", op.key_on("every", up, lambda chunk: EVERY), Nbbo)

@@ -8,17 +8,12 @@ and a day of sums does not drift.
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-import bytewax.operators as op
 import numpy as np
 import numpy.typing as npt
-from bytewax.dataflow import Stream, operator
-from bytewax.operators import KeyedStream
 
-from operators.kernels import kernel
 from operators.records import Coverage, Notice, Reject
 
 Array = npt.NDArray[Any]
@@ -26,7 +21,6 @@ Row = Any  # one row of a structured array: numba sees a record, numpy a view of
 
 MICRO = 1_000_000
 MS = 1_000_000  # nanoseconds in a millisecond
-SHARDS = 4  # fixed, so that saved state meets the same symbols whatever the number of workers
 
 TRADE, QUOTE, GAP, SEEN = 0, 1, 2, 3
 
@@ -102,6 +96,12 @@ class Ticks:
     def __len__(self) -> int:
         return len(self.ticks)
 
+    def count_marks(self) -> int:
+        """Return how many ticks are neither trade nor quote, and note it."""
+        if self.marks is None:
+            self.marks = int(np.count_nonzero(self.ticks["kind"] >= GAP))
+        return self.marks
+
 
 class Frames(NamedTuple):
     """Frames as the socket gave them, oldest first: receipt time (ns since epoch) and bytes.
@@ -133,112 +133,3 @@ class Refill(NamedTuple):
     received_ns: int
     frames: list[bytes]
     live: bool = True
-
-
-def shard_of(symbol: str) -> int:
-    """Return the shard of a symbol: the same on every machine and in every run."""
-    return zlib.crc32(symbol.encode()) % SHARDS
-
-
-@kernel
-def _count_by_shard(ticks: Array, shard: Array, counts: Array) -> None:
-    """Count ticks, trades and marks."""
-    for i in range(len(ticks)):
-        s = shard[ticks[i]["symbol"]]
-        counts[s, 0] += 1
-        if ticks[i]["kind"] == TRADE:
-            counts[s, 1] += 1
-        elif ticks[i]["kind"] != QUOTE:
-            counts[s, 2] += 1
-
-
-@kernel
-def _scatter(
-    ticks: Array,
-    details: Array,
-    shard: Array,
-    slot: Array,
-    at: Array,
-    out: Array,
-    out_details: Array,
-) -> None:
-    trade = 0
-    for i in range(len(ticks)):
-        code = ticks[i]["symbol"]
-        s = shard[code]
-        j = at[s, 0]
-        at[s, 0] += 1
-        out[j] = ticks[i]
-        out[j]["symbol"] = slot[code]
-        if ticks[i]["kind"] == TRADE:
-            out_details[at[s, 1]] = details[trade]
-            at[s, 1] += 1
-            trade += 1
-
-
-class Splitter:
-    """Split chunks of one feed by symbol shard, keeping the order within each.
-
-    A symbol gets its slot in its shard when the feed first names it, so the state arrays
-    downstream are dense.
-    """
-
-    def __init__(self) -> None:
-        self._names: list[list[str]] = [[] for _ in range(SHARDS)]
-        self._shard = np.empty(0, np.int32)
-        self._slot = np.empty(0, np.int32)
-
-    def _learn(self, names: list[str]) -> None:
-        known = len(self._shard)
-        if len(names) == known:
-            return
-        shard = [shard_of(name) for name in names[known:]]
-        slot = []
-        for s, name in zip(shard, names[known:], strict=True):
-            slot.append(len(self._names[s]))
-            self._names[s].append(name)
-        self._shard = np.append(self._shard, np.array(shard, np.int32))
-        self._slot = np.append(self._slot, np.array(slot, np.int32))
-
-    def split(self, chunk: Ticks) -> list[tuple[str, Ticks]]:
-        """Return `(shard, chunk)` for each shard that has ticks in `chunk`."""
-        self._learn(chunk.names)
-        counts = np.zeros((SHARDS, 3), np.int64)
-        _count_by_shard(chunk.ticks, self._shard, counts)
-        ends = counts.cumsum(axis=0)
-        starts = ends - counts
-        places = zip(starts.tolist(), ends.tolist(), strict=True)
-        out = np.empty(len(chunk.ticks), TICK)
-        details = np.empty(len(chunk.details), DETAIL)
-        _scatter(chunk.ticks, chunk.details, self._shard, self._slot, starts, out, details)
-        return [
-            (
-                str(s),
-                Ticks(
-                    self._names[s],
-                    out[start[0] : end[0]],
-                    details[start[1] : end[1]],
-                    chunk.texts,
-                    chunk.venues,
-                    quotes_shed=chunk.quotes_shed,
-                    origin=chunk.origin,
-                    marks=end[2] - start[2],
-                ),
-            )
-            for s, (start, end) in enumerate(places)
-            if end[0] > start[0]
-        ]
-
-
-@operator
-def by_shard(step_id: str, up: Stream[Ticks]) -> KeyedStream[Ticks]:
-    """Key ticks by symbol shard.
-
-    Args:
-        step_id: Name of the step.
-        up: Chunks of one feed, in arrival order.
-
-    Returns:
-        `(shard, chunk)`; the ticks of a symbol keep their order and always meet one shard.
-    """
-    return op.flat_map("split", up, Splitter().split)

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+import numpy as np
+
+from operators.ticks import Array
+
 # Verdicts, in the order of the page; the first that applies wins. 2 to 9 are sale classes too.
 COUNTED = 0
 DUPLICATE = 1
@@ -76,6 +80,14 @@ def sale_class(conditions: Sequence[int]) -> tuple[int, bool]:
     classes = {_CLASS_OF.get(c, UNKNOWN_CONDITION) for c in conditions}
     strictest = next((c for c in _STRICTEST_FIRST if c in classes), REGULAR)
     return strictest, SWEEP in conditions
+
+
+def class_table() -> Array:
+    """Return the class of each condition id from 0 on; what is not in it is unknown, too."""
+    classes = np.full(max(_CLASS_OF) + 1, UNKNOWN_CONDITION, np.uint8)
+    for condition, found in _CLASS_OF.items():
+        classes[condition] = found
+    return classes
 
 
 def is_known_condition(condition: int) -> bool:

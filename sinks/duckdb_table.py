@@ -155,6 +155,9 @@ class HistoryKeeper:
             self._thread.join()
 
     def _keep(self) -> None:
+        # At once, while nothing waits for it: a new file takes longer to make than to fill.
+        with self._working:
+            self._look()
         pause_s, looked = self._period_s, time.monotonic()
         while not self._stop.wait(min(TICK_S, self._period_s)):
             if not threading.main_thread().is_alive() and self._leaving_until is None:

@@ -17,7 +17,8 @@ from operators.aggressor import STATED
 from operators.nbbo import Prints, nbbo
 from operators.red_burst import BurstRules, red_burst
 from operators.rolling_volume import rolling_volume
-from operators.ticks import MICRO, MS, by_shard
+from operators.shards import by_shard
+from operators.ticks import MICRO, MS
 
 RULES = BurstRules(3.0, 4.0, 0.60, 5_000 * MICRO, 120_000)
 
@@ -63,7 +64,7 @@ def _flow(
 ) -> Dataflow:
     graph = Dataflow("red_burst")
     ticks = op.input("tape", graph, TapeFeed(open_tapes([path]), stated_side=True))
-    prints = op.map_value("sides", nbbo("nbbo", by_shard("shards", ticks)), _all_count)
+    prints = op.map_value("sides", by_shard("shards", nbbo("nbbo", ticks)), _all_count)
     bursts = red_burst("red_burst", rolling_volume("rolling_volume", prints), RULES)
     if sums is not None:
         seen = op.map("checks", bursts, lambda keyed: _checks(keyed[1]))

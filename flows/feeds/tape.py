@@ -22,8 +22,8 @@ from flows.feeds.tape_reader import BEGINNING, Place, TapeReader
 from operators.state import StateVersionError
 from operators.ticks import TRADE, Ticks
 
-BATCH = 65_536
-SLICES_AHEAD = 4  # a row group is two or three
+BATCH = 131_072
+SLICES_AHEAD = 2
 VERSION = 1
 _END = None
 
@@ -143,11 +143,11 @@ class _TapePartition(StatefulSourcePartition[Ticks, TapeState]):
 
     def _part(self, ticks: Ticks, end: int) -> Ticks:
         """Take the ticks up to `end`; what was rejected goes with the first of a slice."""
-        part = ticks.ticks[self._out : end]
-        trades = self._trades_out + int(np.count_nonzero(part["kind"] == TRADE))
-        chunk = Ticks(
-            ticks.names, part, ticks.details[self._trades_out : trades], ticks.texts, ticks.venues
-        )
+        part, trades = ticks.ticks[self._out : end], len(ticks.details)
+        if end < len(ticks):
+            trades = self._trades_out + int(np.count_nonzero(part["kind"] == TRADE))
+        details = ticks.details[self._trades_out : trades]
+        chunk = Ticks(ticks.names, part, details, ticks.texts, ticks.venues, marks=0)
         if self._out == 0 and end:
             chunk.rejects, chunk.rejected = ticks.rejects, ticks.rejected
             chunk.notices = ticks.notices

@@ -1,33 +1,24 @@
-"""One tape file as columns: a row group at a time, in the order of the file."""
+"""One tape file as columns: a row group at a time, in the order of time."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import duckdb
 import numpy as np
 
+from flows.feeds.tape_details import NO_ID, details_of
 from flows.feeds.tape_files import TRADES, TapeError, TapeFile, connect, quoted, reason
+from flows.feeds.tape_stream import Batch, batches
+from flows.feeds.tape_symbols import ABSENT, UNKNOWN, SymbolHashes
 from operators.symbols import valid_symbol
-from operators.ticks import (
-    DETAIL,
-    ID_NUMBER,
-    ID_ROW,
-    ID_TEXT,
-    LATENESS_UNKNOWN,
-    MAX_LATENESS_MS,
-    MS,
-    Array,
-)
-from operators.values import trade_id
-from operators.verdicts import UnknownConditions, sale_class
+from operators.ticks import DETAIL, Array
+from operators.verdicts import UnknownConditions
 
-ABSENT = -1
 NAN = "'nan'"
-PLACE = "try_cast(symbol AS symbol_place)"
+_WHOLE_NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
 
 
 @dataclass(slots=True)
@@ -47,36 +38,40 @@ class Columns:
 
     def part(self, start: int, end: int) -> Columns:
         """Return rows `start` to `end` as views."""
-        return Columns(
-            self.code[start:end],
-            self.ts_ns[start:end],
-            self.first[start:end],
-            self.second[start:end],
-            self.sequence[start:end],
-            self.details[start:end],
-            self.texts,
-        )
+        return self._each(lambda column: column[start:end])
+
+    def is_in_order(self) -> bool:
+        """Return whether the rows go by time, then by sequence."""
+        before, after = self.ts_ns[:-1], self.ts_ns[1:]
+        if not len(self.sequence):
+            return bool((before <= after).all())
+        rising = self.sequence[:-1] <= self.sequence[1:]
+        return bool(((before < after) | ((before == after) & rising)).all())
 
     def in_order(self) -> Columns:
         """Return the rows by time, then by sequence; what is equal stays as it was."""
-        ts_ns = self.ts_ns
-        if bool((ts_ns[1:] > ts_ns[:-1]).all()):
-            return self
-        if not len(self.sequence):
-            if bool((ts_ns[1:] >= ts_ns[:-1]).all()):
-                return self
-            order = np.argsort(ts_ns, kind="stable")
-        else:
-            order = np.lexsort((self.sequence, ts_ns))
-        return Columns(
-            self.code[order],
-            ts_ns[order],
-            self.first[order],
-            self.second[order],
-            self.sequence[order] if len(self.sequence) else self.sequence,
-            self.details[order] if len(self.details) else self.details,
-            self.texts,
-        )
+        order = np.lexsort((self.sequence, self.ts_ns) if len(self.sequence) else (self.ts_ns,))
+        return self._each(lambda column: read_only(column[order]))
+
+    def _each(self, change: Callable[[Array], Array]) -> Columns:
+        columns: Any = {name: getattr(self, name) for name in _COLUMNS}
+        changed = {name: change(c) if len(c) else c for name, c in columns.items()}
+        return Columns(**changed, texts=self.texts)
+
+
+_COLUMNS = ("code", "ts_ns", "first", "second", "sequence", "details")
+
+
+def read_only(array: Array) -> Array:
+    """Return an array as those of a batch are: to a kernel another type than one to write to."""
+    array.flags.writeable = False
+    return array
+
+
+def _joined(parts: Sequence[Columns]) -> Columns:
+    texts = {number: text for part in parts for number, text in part.texts.items()}
+    columns: Any = {n: np.concatenate([getattr(part, n) for part in parts]) for n in _COLUMNS}
+    return Columns(**columns, texts=texts)
 
 
 class Catalogue:
@@ -90,16 +85,14 @@ class Catalogue:
         self.db = connect()
         # A join must keep the file as its streamed side, or rows leave the order of the file.
         self.db.execute("SET disabled_optimizers = 'join_order,build_side_probe_side'")
-        self.db.execute("CREATE TEMP TABLE symbols (named VARCHAR)")
         self.names: list[str] = []
-        self.numbers = itertools.count()
-        self.known: set[str] = set()
-        self.versions = 0  # of the enum: what was prepared for another one is of no use
+        self._codes: dict[str, int] = {}
+        self._hashes = SymbolHashes()
         self.unknown_conditions = UnknownConditions()
-        self._codes = [ABSENT]  # by place in the enum; no place is the last one
-        self.learns = not wanted
-        if wanted:
-            self.add_symbols(sorted(set(wanted)))
+        self.wanted = sorted(set(wanted))
+        if self.wanted:
+            sql = "SELECT hash(s), s FROM (SELECT unnest(?::VARCHAR[]) AS s)"
+            self.learn(self.db.execute(sql, [self.wanted]).fetchall())
         self.venues: list[str] = []
         self._learn_venues([f for f in files if f.kind == TRADES and "exchange" in f.columns])
         self.numbered = self._numbered(files)
@@ -115,27 +108,19 @@ class Catalogue:
         except duckdb.Error as error:
             raise TapeError(f"{path} cannot be read: {reason(error)}") from None
 
-    def add_symbols(self, symbols: Sequence[str]) -> None:
-        """Give each symbol its code."""
-        if not symbols:
-            return
-        self.known.update(symbols)
-        self.versions += 1
-        for symbol in symbols:
-            good = valid_symbol(symbol)
-            self._codes.insert(len(self._codes) - 1, len(self.names) if good else ABSENT)
-            if good:
+    def learn(self, symbols: Iterable[tuple[int, str]]) -> None:
+        """Give symbols, by hash and text, their codes."""
+        coded = []
+        for hashed, symbol in symbols:
+            if symbol not in self._codes and valid_symbol(symbol):
+                self._codes[symbol] = len(self.names)
                 self.names.append(symbol)
-        # Parquet keeps a dictionary of symbols, and a cast looks each of its entries up once:
-        # a join would look up every row.
-        self.db.execute("INSERT INTO symbols SELECT unnest(?::VARCHAR[])", [list(symbols)])
-        self.db.execute("DROP TYPE IF EXISTS symbol_place")
-        self.db.execute("CREATE TYPE symbol_place AS ENUM (SELECT named FROM symbols)")
+            coded.append((hashed, self._codes.get(symbol, ABSENT)))
+        self._hashes.learn(coded)
 
-    def codes(self, places: Array) -> Array:
-        """Return the codes of places in the enum; ABSENT stays."""
-        found: Array = np.array(self._codes, np.int32)[places]
-        return found
+    def codes(self, hashes: Array) -> Array:
+        """Return the codes of hashed symbols: ABSENT for what can be none, UNKNOWN for new ones."""
+        return self._hashes.codes(hashes)
 
     def _learn_venues(self, files: Sequence[TapeFile]) -> None:
         """Number the exchanges where any file spells them as text."""
@@ -147,7 +132,7 @@ class Catalogue:
             found.update(row[0] for row in self.run(sql, file.path).fetchall())
         self.venues = sorted(found)
         self.db.execute(
-            "CREATE TEMP TABLE venues AS SELECT unnest(?::VARCHAR[]) AS venue,"
+            "CREATE TABLE venues AS SELECT unnest(?::VARCHAR[]) AS venue,"
             " unnest(range(?)) AS number",
             [self.venues, len(self.venues)],
         )
@@ -171,19 +156,26 @@ class Catalogue:
 
 
 class FileReader:
-    """Read a file row group after row group."""
+    """Read a file row group after row group, all of them by one query.
+
+    Args:
+        catalogue: Gives symbols and exchanges their codes.
+        file: In time order from group to group.
+        stated_side: The column `side` is the feed's own statement.
+
+    Raises:
+        TapeError: no side is stated.
+    """
 
     def __init__(self, catalogue: Catalogue, file: TapeFile, stated_side: bool) -> None:
         self._catalogue, self.file = catalogue, file
-        self._classes = _Classes(catalogue.unknown_conditions)
-        self._name = f"group_{next(catalogue.numbers)}"  # of the prepared statement
-        self._version: int | None = None
-        self._learnt = False
+        self._select = ", ".join(self._expressions(stated_side))
         self._group = 0
         self._row = 0  # first row of the next group
-        code = f"enum_code({PLACE})::INTEGER"
-        self._code = f"{f'coalesce({code}, {ABSENT})' if catalogue.learns else code} AS code"
-        self._select = ", ".join(self._expressions(stated_side))
+        self._batches: Iterator[Batch] | None = None
+        self._rest: Columns | None = None  # of the last batch, not handed out yet
+        self._rows = np.empty(0, np.int64)  # their rows in the file, where some were left out
+        self._at = 0  # else: the row of the first of them
 
     @property
     def next_ns(self) -> int | None:
@@ -192,89 +184,107 @@ class FileReader:
         return groups[self._group][0] if self._group < len(groups) else None
 
     def skip_before(self, start_ns: int) -> None:
-        """Pass over the groups that end before `start_ns`."""
+        """Pass over the groups that end before `start_ns`; before the first `read`."""
         groups = self.file.groups
         while self._group < len(groups) and groups[self._group][1] < start_ns:
             self._row += groups[self._group][2]
             self._group += 1
 
-    def read(self) -> Columns:
-        """Return the rows of the next group.
+    def read(self) -> list[Columns]:
+        """Return the rows of the next group, in order, in parts.
 
         Raises:
             TapeError: the file turns out unreadable.
         """
-        first, rows = self._row, self.file.groups[self._group][2]
-        span = f"file_row_number BETWEEN {first} AND {first + rows - 1}"
+        if self._batches is None:
+            self._batches = self._query()
+        self._row += self.file.groups[self._group][2]
         self._group += 1
-        self._row += rows
-        if self._catalogue.learns and not self._learnt:
-            self._learn_symbols()
-        found = self._fetch(self._prepared(first, first + rows - 1))
-        found["code"] = self._catalogue.codes(found["code"])
-        texts: dict[int, str] = {}
-        details = np.empty(0, DETAIL)
-        if self.file.kind == TRADES:
-            details = self._details(found, span, texts)
-        nothing = np.empty(0, np.int64)
-        return Columns(
-            found["code"],
-            found["ts_ns"],
-            found["first"],
-            found["second"],
-            found.get("sequence", nothing),
-            details,
-            texts,
-        ).in_order()
+        parts = []
+        while (rest := self._rest or self._next()) is not None:
+            n = self._before(self._row)
+            if n:
+                parts.append(rest.part(0, n))
+            if n < len(rest):
+                self._rest, self._rows = rest.part(n, len(rest)), self._rows[n:]
+                self._at += n
+                break
+            self._rest = None
+            self._at += n
+        if all(map(Columns.is_in_order, parts)) and all(map(_follow, parts, parts[1:])):
+            return parts
+        return [_joined(parts).in_order()]
 
-    def _prepared(self, first: int, last: int) -> str:
-        """Return the SQL for the rows of a group; planning it costs as much as reading a third."""
+    def _before(self, row: int) -> int:
+        """Return how many rows of the rest come before a row of the file."""
+        if self._catalogue.wanted:
+            return int(np.searchsorted(self._rows, row))
+        return min(len(self._rest or ()), row - self._at)
+
+    def _query(self) -> Iterator[Batch]:
+        """Begin to read at the next group."""
+        self._at = self._row
         catalogue = self._catalogue
-        if self._version != catalogue.versions:
-            if self._version is not None:
-                catalogue.run(f"DEALLOCATE {self._name}", self.file.path)
-            span = "file_row_number BETWEEN ? AND ?"
-            sql = f"SELECT {self._select} FROM {self._source()} WHERE {span}{self._wanted()}"
-            catalogue.run(f"PREPARE {self._name} AS {sql}", self.file.path)
-            self._version = catalogue.versions
-        return f"EXECUTE {self._name}({first}, {last})"
-
-    def _fetch(self, sql: str) -> dict[str, Array]:
-        result = self._catalogue.run(sql, self.file.path)
-        try:
-            found: dict[str, Any] = result.fetchnumpy()
-        except duckdb.Error as error:
-            raise TapeError(f"{self.file.path} cannot be read: {reason(error)}") from None
-        return found
-
-    def _source(self) -> str:
-        catalogue, source = self._catalogue, _table(self.file)
+        select, where = self._select, []
+        if catalogue.wanted:
+            select += ", file_row_number AS row"
+            where.append(f"symbol::VARCHAR IN ({', '.join(map(quoted, catalogue.wanted))})")
+        if self._row:
+            where.append(f"file_row_number >= {self._row}")
+        source = _table(self.file, numbered=bool(where))
         if catalogue.venues and "exchange" in self.file.columns:
             source += " LEFT JOIN venues ON venue = coalesce(exchange::VARCHAR, '')"
-        return source
+        sql = f"SELECT {select} FROM {source}"
+        if where:
+            sql += f" WHERE {' AND '.join(where)}"
+        return batches(catalogue.db.cursor(), sql, self.file.path)
 
-    def _wanted(self) -> str:
-        return "" if self._catalogue.learns else f" AND {PLACE} IS NOT NULL"
+    def _next(self) -> Columns | None:
+        """Take the next batch as the rest; None at the end."""
+        batch = next(self._batches, None) if self._batches is not None else None
+        if batch is None:
+            return None
+        details, texts = np.empty(0, DETAIL), dict[int, str]()
+        if self.file.kind == TRADES:
+            details, texts = details_of(batch, self._catalogue.unknown_conditions)
+        self._rows = batch.get("row", self._rows)
+        self._rest = Columns(
+            read_only(self._coded(batch["symbol"], self._at)),
+            batch["ts_ns"],
+            batch["first"],
+            batch["second"],
+            batch.get("sequence", np.empty(0, np.int64)),
+            read_only(details),
+            texts,
+        )
+        return self._rest
 
-    def _learn_symbols(self) -> None:
-        """Give every symbol of the file its code, at its first group.
-
-        Symbols that trade rarely turn up for hours: learning them group by group would plan and
-        read each of those groups twice.
-        """
-        self._learnt = True
-        catalogue = self._catalogue
-        catalogue.db.execute("SET threads = 2")  # the dataflow has nothing to do yet
-        sql = f"SELECT DISTINCT symbol FROM {_table(self.file)}"
-        found = {row[0] for row in catalogue.run(sql, self.file.path).fetchall()}
-        catalogue.db.execute("SET threads = 1")
-        catalogue.add_symbols(sorted(found - {None} - catalogue.known))
+    def _coded(self, hashes: Array, first: int) -> Array:
+        """Return the codes of a batch whose first row is `first`; what is new is learnt."""
+        codes = self._catalogue.codes(hashes)
+        if not bool((codes == UNKNOWN).any()):
+            return codes
+        span = f"file_row_number BETWEEN {first} AND {first + len(hashes) - 1}"
+        source = _table(self.file, numbered=True)
+        sql = f"SELECT coalesce(symbol::VARCHAR, '') AS symbol FROM {source} WHERE {span}"
+        new, where = np.unique(np.where(codes == UNKNOWN, hashes, 0), return_index=True)
+        start, learnt = 0, []
+        for batch in batches(self._catalogue.db.cursor(), sql, self.file.path):
+            end = start + len(batch["symbol"].ends) - 1
+            here = (where >= start) & (where < end) & (codes[where] == UNKNOWN)
+            learnt += [
+                (int(hashed), batch["symbol"].text(row - start))
+                for hashed, row in zip(new[here], where[here].tolist(), strict=True)
+            ]
+            start = end
+        self._catalogue.learn(learnt)
+        return self._catalogue.codes(hashes)
 
     def _expressions(self, stated_side: bool) -> list[str]:
         have, trades = self.file.columns, self.file.kind == TRADES
         first, second = ("price", "size") if trades else ("bid", "ask")
         chosen = [
-            self._code,
+            "hash(symbol::VARCHAR) AS symbol",
             f"{self._given('ts_ns', '0')}::BIGINT AS ts_ns",
             f"{self._given(first, NAN)}::DOUBLE AS first",
             f"{self._given(second, NAN)}::DOUBLE AS second",
@@ -284,13 +294,14 @@ class FileReader:
         if not trades:
             return chosen
         exchange = "number" if self._catalogue.venues else self._given("exchange", "0")
+        whole = have.get("id") in _WHOLE_NUMBERS
+        number, text = f"id::BIGINT, ({NO_ID})::BIGINT", "id::VARCHAR, ''"
         optional = {
-            "conditions": "hash(conditions) AS conditions",
+            "conditions": "conditions::INTEGER[] AS conditions",
             "exchange": f"{exchange}::SMALLINT AS exchange",
             "trf_id": f"{self._given('trf_id', '0')}::SMALLINT AS trf",
-            "participant_ns": f"coalesce(nullif(participant_ns, 0), {ABSENT})::BIGINT"
-            " AS participant_ns",
-            "id": f"coalesce({_plain_id(self.file)}, {ABSENT}) AS id",
+            "participant_ns": f"{self._given('participant_ns', '0')}::BIGINT AS participant_ns",
+            "id": f"coalesce({number if whole else text}) AS id",
         }
         if stated_side:
             if "side" not in have:
@@ -302,87 +313,14 @@ class FileReader:
         """Return the SQL of a column whose nulls, if it has any, are spelled `absent`."""
         return column if column in self.file.full else f"coalesce({column}, {absent})"
 
-    def _details(self, found: dict[str, Array], span: str, texts: dict[int, str]) -> Array:
-        details = np.zeros(len(found["code"]), DETAIL)
-        details["lateness_ms"] = LATENESS_UNKNOWN
-        for column in ("exchange", "trf", "stated_side"):
-            if column in found:
-                details[column] = found[column]
-        if "conditions" in found:
-            classes = self._classes.of(found["conditions"])
-            if classes is None:
-                sql = (
-                    f"SELECT hash(conditions), any_value(conditions) FROM {_table(self.file)}"
-                    f" WHERE {span} GROUP BY 1"
-                )
-                self._classes.learn(self._catalogue.run(sql, self.file.path).fetchall())
-                classes = self._classes.of(found["conditions"])
-            details["sale_class"], details["sweep"] = classes if classes is not None else (0, 0)
-        if "participant_ns" in found:
-            known = found["participant_ns"] != ABSENT
-            lateness = found["ts_ns"] // MS - found["participant_ns"] // MS
-            clipped = np.clip(lateness, -MAX_LATENESS_MS, MAX_LATENESS_MS)
-            details["lateness_ms"] = np.where(known, clipped, LATENESS_UNKNOWN)
-        if "id" in found:
-            details["trade_id"] = found["id"]
-            details["id_kind"] = np.where(found["id"] == ABSENT, ID_ROW, ID_NUMBER)
-            self._name_texts(details, span, texts)
-        return details
 
-    def _name_texts(self, details: Array, span: str, texts: dict[int, str]) -> None:
-        """Look up the ids that are no plain numbers; a trade without any keeps its row number."""
-        rows = np.flatnonzero(details["id_kind"] == ID_ROW)
-        if not len(rows):
-            return
-        sql = (
-            f"SELECT id::VARCHAR FROM {self._source()}"
-            f" WHERE {span}{self._wanted()} AND {_plain_id(self.file)} IS NULL"
-        )
-        found = self._catalogue.run(sql, self.file.path).fetchall()
-        for row, (text,) in zip(rows, found, strict=True):
-            if text:
-                number, kind = trade_id(text)
-                details["trade_id"][row], details["id_kind"][row] = number, kind
-                if kind == ID_TEXT:
-                    texts[number] = text
+def _follow(before: Columns, after: Columns) -> bool:
+    """Return whether rows go on in order where the others end."""
+    last, first = int(before.ts_ns[-1]), int(after.ts_ns[0])
+    if last != first or not len(before.sequence):
+        return last <= first
+    return bool(before.sequence[-1] <= after.sequence[0])
 
 
-class _Classes:
-    """Hash of a condition list to class and sweep flag, learnt on sight."""
-
-    def __init__(self, unknown: UnknownConditions) -> None:
-        self._unknown = unknown
-        self._known: dict[int, tuple[int, bool]] = {}
-        self._hashes = np.empty(0, np.uint64)
-        self._classes = np.empty((0, 2), np.uint8)
-
-    def learn(self, rows: list[tuple[int, list[int | None] | None]]) -> None:
-        """Note the lists behind some hashes."""
-        for hashed, conditions in rows:
-            ids = [-1 if c is None else c for c in conditions or ()]
-            self._unknown.meet(ids)
-            self._known[hashed] = sale_class(ids)
-        self._hashes = np.array(sorted(self._known), np.uint64)
-        self._classes = np.array([self._known[int(h)] for h in self._hashes], np.uint8)
-
-    def of(self, hashes: Array) -> tuple[Array, Array] | None:
-        """Return classes and sweep flags, or None where a hash is not known yet."""
-        if not len(hashes):
-            return np.empty(0, np.uint8), np.empty(0, np.uint8)
-        if not len(self._hashes):
-            return None
-        at = np.minimum(np.searchsorted(self._hashes, hashes), len(self._hashes) - 1)
-        if not bool((self._hashes[at] == hashes).all()):
-            return None
-        return self._classes[at, 0], self._classes[at, 1]
-
-
-def _table(file: TapeFile) -> str:
-    return f"read_parquet({quoted(file.path)}, file_row_number = true)"
-
-
-def _plain_id(file: TapeFile) -> str:
-    """Return the SQL of a trade id as a number, NULL where it is spelled any other way."""
-    number = "try_cast(id AS BIGINT)"
-    spelled = f"{number}::VARCHAR = id AND " if file.columns.get("id") == "VARCHAR" else ""
-    return f"CASE WHEN {spelled}{number} >= 0 THEN {number} END"
+def _table(file: TapeFile, numbered: bool = False) -> str:
+    return f"read_parquet({quoted(file.path)}{', file_row_number = true' if numbered else ''})"

@@ -74,7 +74,10 @@ def connect(memory_limit: str = "256MB") -> duckdb.DuckDBPyConnection:
     db = duckdb.connect()
     db.execute("SET threads = 1")
     db.execute(f"SET memory_limit = '{memory_limit}'")
-    db.execute("SET parquet_metadata_cache = true")  # a file is asked for group after group
+    # Each byte is read once, and a few files in turn: nothing is worth holding.
+    db.execute("SET enable_external_file_cache = false")
+    db.execute("SET read_ahead_depth = 0")
+    db.execute("SET streaming_buffer_size = '256KB'")
     return db
 
 

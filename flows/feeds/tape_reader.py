@@ -15,7 +15,7 @@ from operators.records import UnknownCondition
 from operators.ticks import TRADE, Array, Row, Ticks
 from operators.values import CROSSED, GOOD, PROBLEMS, RejectLog
 
-SLICE_ROWS = 65_536  # laid out at a time, what caches hold; row groups are held beside it
+SLICE_ROWS = 98_304  # laid out at a time, what caches hold; row groups are held beside it
 BEGINNING = -(2**63)
 END = 2**63 - 1
 _NOTHING = np.empty(0, np.int64)
@@ -45,15 +45,14 @@ class _Open:
 
     def read_group(self) -> None:
         """Read the next row group behind what is held."""
-        fresh = self.reader.read()
-        if self._start_ns > BEGINNING:
-            fresh = fresh.part(int(np.searchsorted(fresh.ts_ns, self._start_ns)), len(fresh))
-        if len(fresh):
-            self.held.append(fresh)
+        for fresh in self.reader.read():
+            first = int(np.searchsorted(fresh.ts_ns, self._start_ns))
+            if first < len(fresh):
+                self.held.append(fresh.part(first, len(fresh)))
 
-    def before(self, until_ns: int) -> int:
-        """Return how many rows are held from before `until_ns`."""
-        return sum(int(np.searchsorted(held.ts_ns, until_ns)) for held in self.held)
+    def before(self, until_ns: int) -> list[Array]:
+        """Return the times from before `until_ns` of what is held, part by part."""
+        return [held.ts_ns[: np.searchsorted(held.ts_ns, until_ns)] for held in self.held]
 
     def take(self, until_ns: int) -> Run:
         """Take what is held from before `until_ns` (END: all)."""
@@ -122,10 +121,9 @@ class TapeReader:
 
     def _cuts(self, files: list[_Open], until_ns: int) -> list[int]:
         """Return where to cut what is held before `until_ns` into slices."""
-        total = sum(f.before(until_ns) for f in files)
-        longest = max((held.ts_ns for f in files for held in f.held), key=len, default=_NOTHING)
-        inside = longest[: np.searchsorted(longest, until_ns)]
-        pieces = max(1, -(-total // SLICE_ROWS))
+        due = [times for f in files for times in f.before(until_ns)]
+        inside = max(due, key=len, default=_NOTHING)
+        pieces = max(1, -(-sum(map(len, due)) // SLICE_ROWS))
         cuts = {int(inside[len(inside) * k // pieces]) for k in range(1, pieces)}
         return [*sorted(cut for cut in cuts if cut < until_ns), until_ns]
 

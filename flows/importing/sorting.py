@@ -46,26 +46,34 @@ def open_database(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 def run(db: duckdb.DuckDBPyConnection, sql: str, tick: Callable[[], None]) -> None:
     """Run a statement in a thread of its own, so that Ctrl-C is heard meanwhile.
 
+    The thread is not joined: a join that Ctrl-C breaks off takes the thread for ended (CPython
+    3.11), and the database would be closed while it works.
+
     Raises:
         duckdb.Error: it failed.
     """
     failures: list[duckdb.Error] = []
+    done, given_up = threading.Event(), threading.Event()
 
     def work() -> None:
         try:
-            db.execute(sql).fetchall()
+            if not given_up.is_set():
+                db.execute(sql).fetchall()
         except duckdb.Error as error:
             failures.append(error)
+        finally:
+            done.set()
 
     thread = threading.Thread(target=work, name="import")
-    thread.start()
     try:
-        while thread.is_alive():
-            thread.join(_TICK_S)
+        thread.start()
+        while not done.wait(_TICK_S):
             tick()
     except BaseException:
-        db.interrupt()
-        thread.join()
+        given_up.set()
+        while thread.is_alive() and not done.is_set():
+            db.interrupt()  # only a statement that has begun hears it
+            done.wait(_TICK_S)
         raise
     if failures:
         raise failures[0]

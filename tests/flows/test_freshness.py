@@ -125,14 +125,14 @@ def wire(lag_s: float, symbol: str, sizes: list[int]) -> bytes:
     """A frame of sells at the bid, so late beside a clock that is itself wrong."""
     at = time.time_ns() // MS - 7_200_000 - int(lag_s * 1000)
     events = [wire_quote(t=at, sym=symbol)]
-    events += [wire_trade(t=at, sym=symbol, s=size, i=str(n)) for n, size in enumerate(sizes)]
+    events += [wire_trade(t=at, sym=symbol, s=size, i=str(size)) for size in sizes]
     return frame(*events)
 
 
 @contextmanager
 def stopped_when(done: Any, feed: Any) -> Iterator[None]:
     def look() -> None:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline and not done():
             time.sleep(0.02)
         feed.stop.set()

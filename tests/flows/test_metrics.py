@@ -19,6 +19,7 @@ from flows.health import Limits, health, problems
 from flows.latency import BOUNDS_MS, Latencies
 from flows.metrics import serve
 from flows.mock import MockPolygon
+from sinks.iso import iso_utc
 from sinks.jsonl import JsonlSink
 from sinks.status import copied
 from tests.flows.alerts import alert
@@ -270,7 +271,8 @@ def test_a_live_run_answers_and_a_scrape_agrees_with_its_files(tmp_path: Path) -
     from tests.flows.market import market
 
     folder = tmp_path / "tape"
-    write_parquet(folder, market())
+    events = market()
+    write_parquet(folder, events)
     port, root = free_port(), tmp_path / "data" / "live"
     with MockPolygon([folder], rate=2_000) as mock:
         env = environment(mock, tmp_path / "data", ORDER_FLOW_METRICS_PORT=str(port))
@@ -279,7 +281,7 @@ def test_a_live_run_answers_and_a_scrape_agrees_with_its_files(tmp_path: Path) -
             mock.drop()
             run.until(lambda: scraped(port).get("orderflow_gaps_total cause=disconnect") == 1)
             assert get(port, "/healthz")[0] == 200
-            run.until(lambda: mock.finished.is_set() and settled(port, root))
+            run.until(lambda: settled(port, root, events[-1].ts_ns))
             found = scraped(port)
             run.stopped(signal.SIGTERM)
     written = alerts(root / "alerts.jsonl")
@@ -292,10 +294,11 @@ def test_a_live_run_answers_and_a_scrape_agrees_with_its_files(tmp_path: Path) -
         assert found[f"orderflow_prints_total verdict={verdict}"] == count
 
 
-def settled(port: int, root: Path) -> bool:
-    found = scraped(port)
+def settled(port: int, root: Path, last_ns: int) -> bool:
+    """Return whether the print at `last_ns` has raised its alert, and all alerts are counted."""
+    found, written = scraped(port), alerts(root / "alerts.jsonl")
     counted = sum(value for name, value in found.items() if name.startswith("orderflow_alerts_tot"))
-    return counted == len(alerts(root / "alerts.jsonl"))
+    return counted == len(written) and written[-1]["timestamp_utc"] == iso_utc(last_ns)
 
 
 def test_without_a_port_nobody_listens(tmp_path: Path) -> None:

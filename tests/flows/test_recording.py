@@ -27,7 +27,7 @@ from tests.flows.live import alerts, command, environment, ids, running
 from tests.flows.market import expected_ids, market
 from tests.flows.test_orderflow import Ids, Said, flow_of, ids_of
 
-QUICK = Timing(open_s=2, reply_s=2, ack_s=0.5, first_pause_s=0.02, poll_s=0.05)
+QUICK = Timing(open_s=30, reply_s=30, ack_s=30, first_pause_s=0.02, poll_s=0.05)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def stop_at_the_end(mock: MockPolygon, feed: PolygonFeed) -> threading.Thread:
     """Stop the feed once all the mock had to send has gone through."""
 
     def watch() -> None:
-        mock.finished.wait(30)
+        mock.finished.wait(60)
         frames = -1
         while frames != feed.state.frames:  # what the socket still holds
             frames = feed.state.frames

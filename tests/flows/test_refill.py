@@ -37,7 +37,7 @@ from tests.reference_tape import Event, Quote, Trade
 Ids = dict[str, list[str]]
 WINDOW_NS = 360 * 10**9
 SPEED = 400.0  # tape seconds a second
-QUICK = RestTiming(0.5, 0.5, 1.0, (0.01, 0.01, 0.01), 1e6)
+QUICK = RestTiming(30, 30, 60, (0.01, 0.01, 0.01), 1e6)  # a slow machine is no fault
 
 
 @pytest.fixture(scope="module")
@@ -105,12 +105,12 @@ class Run:
 
 
 def feed_of(mock: MockPolygon, pause_s: float = 0.02, **more: Any) -> PolygonFeed:
-    """A live feed of the market's symbols that gives up after 20 s, come what may."""
-    timing = Timing(open_s=2, reply_s=2, ack_s=0.5, first_pause_s=pause_s, poll_s=0.05)
+    """A live feed of the market's symbols that gives up after a minute, come what may."""
+    timing = Timing(open_s=30, reply_s=30, ack_s=30, first_pause_s=pause_s, poll_s=0.05)
     rest = Rest(mock.rest_url, more.pop("key", "mock-key"), QUICK)
     symbols = more.pop("symbols", lambda: SYMBOLS)
     feed = PolygonFeed(mock.ws_url, "mock-key", symbols, timing=timing, rest=rest, **more)
-    end = threading.Timer(20, feed.stop.set)
+    end = threading.Timer(60, feed.stop.set)
     end.daemon = True
     end.start()
     return feed

@@ -19,13 +19,14 @@ from operators.eligibility import Eligibility
 from operators.exit_signal import Alerts, SymbolAlerts
 from operators.firings import firings
 from operators.large_orders import LargeOrders
-from operators.nbbo import Nbbo, Prints
+from operators.nbbo import EVERY, Nbbo, Prints
 from operators.records import Alert
 from operators.red_burst import RedBurst
 from operators.rolling_volume import RollingVolume
 from operators.sessions import NEW_YORK
+from operators.shards import Splitter
 from operators.state import Snapshot
-from operators.ticks import MS, Splitter, Ticks
+from operators.ticks import MS, Ticks
 from operators.verdicts import GAP_MARK, VERDICTS
 from tests.make import Tape
 from tests.reference import Result
@@ -56,9 +57,8 @@ def operator_rules(rules: Rules) -> OperatorRules:
 
 class _Shard:
     def __init__(self, rules: OperatorRules, saved: Sequence[Snapshot | None]) -> None:
-        quotes, judge, signer, volume, parents, bursts = saved
+        judge, signer, volume, parents, bursts = saved
         self.steps: list[Any] = [
-            Nbbo(quotes),
             Eligibility(rules.eligibility, judge),
             Aggressor(rules.side, signer),
             RollingVolume(volume),
@@ -66,7 +66,7 @@ class _Shard:
             RedBurst(rules.bursts, bursts),
         ]
 
-    def __call__(self, chunk: Ticks) -> Prints:
+    def __call__(self, chunk: Prints) -> Prints:
         out: Any = chunk
         for step in self.steps:
             out = step(out)
@@ -96,6 +96,7 @@ class Engine:
         self._rules = operator_rules(self.rules)
         self._saved_shards, self._symbols, rows = self.saved
         self.tape = Tape(self.names, rows)
+        self._nbbo = Nbbo(self._saved_shards.pop(EVERY, [None])[0])
         self._splitter = Splitter()
         self._shards: dict[str, _Shard] = {}
         self._zone = UTC if self.rules.sessions == "all" else NEW_YORK
@@ -113,9 +114,9 @@ class Engine:
 
     def feed_ticks(self, ticks: Ticks) -> None:
         """Process one chunk of a feed."""
-        for shard, chunk in self._splitter.split(ticks):
+        for shard, chunk in self._splitter.split(self._nbbo(ticks)):
             if shard not in self._shards:
-                saved = self._saved_shards.pop(shard, [None] * 6)
+                saved = self._saved_shards.pop(shard, [None] * 5)
                 self._shards[shard] = _Shard(self._rules, saved)
             out = self._shards[shard](chunk)
             self.watch(out)
@@ -140,7 +141,8 @@ class Engine:
     def snapshot(self) -> Saved:
         """Return the whole state, as pickling leaves it."""
         shards = {k: [step.snapshot() for step in s.steps] for k, s in self._shards.items()}
-        state = ({**self._saved_shards, **shards}, self._symbols, self.tape.rows)
+        quotes = {EVERY: [self._nbbo.snapshot()]}
+        state = ({**self._saved_shards, **quotes, **shards}, self._symbols, self.tape.rows)
         copied: Saved = pickle.loads(pickle.dumps(state))  # noqa: S301 (our own bytes)
         return copied
 

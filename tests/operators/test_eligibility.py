@@ -11,7 +11,6 @@ from operators.eligibility import Eligibility, EligibilityRules
 from operators.frames import Decoder
 from operators.nbbo import Nbbo
 from operators.sessions import parse_sessions
-from operators.ticks import Splitter
 from operators.verdicts import GAP_MARK, VERDICTS
 from tests.make import Tape, frame, frames, quote, stored, trade, wire_quote, wire_trade
 from tests.reference_cases import clock, ns
@@ -184,8 +183,7 @@ def test_a_print_far_outside_a_fresh_quote_is_off_market(
 def test_nothing_is_off_market_while_quotes_are_being_shed(quotes_shed: bool, verdict: str) -> None:
     wire = frames(frame(wire_quote(0, bp=10.0, ap=10.1), wire_trade(1, p=20.0)))
     ticks = Decoder()(wire._replace(quotes_shed=quotes_shed))
-    ((_, chunk),) = Splitter().split(ticks)
-    judged = Eligibility(REGULAR)(Nbbo()(chunk))
+    judged = Eligibility(REGULAR)(Nbbo()(ticks))
     assert [VERDICTS[v] for v in judged.verdict] == [verdict]
 
 

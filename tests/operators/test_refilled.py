@@ -21,6 +21,7 @@ from operators.records import Alert, Coverage
 from operators.red_burst import BurstRules, red_burst
 from operators.rolling_volume import rolling_volume
 from operators.sessions import parse_sessions
+from operators.shards import by_shard
 from operators.ticks import (
     GAP,
     LATE,
@@ -32,7 +33,6 @@ from operators.ticks import (
     Frames,
     Refill,
     Ticks,
-    by_shard,
 )
 from tests.make import frame, wire_quote, wire_trade
 from tests.reference_cases import ns
@@ -64,7 +64,8 @@ class Flow:
         flow = Dataflow("test")
         tape = decode("decode", op.input("in", flow, TestingSource(items))).ticks
         op.output("ticks", tape, TestingSink(self.ticks))
-        judged = eligibility("e", nbbo("n", by_shard("s", tape)), EligibilityRules(sessions, 1000))
+        chunks = by_shard("s", nbbo("n", tape))
+        judged = eligibility("e", chunks, EligibilityRules(sessions, 1000))
         rolled = rolling_volume("r", aggressor("a", judged, SideRules(CLNV, MINUTE)))
         orders = large_orders("l", rolled, ParentRules(10, 1_000 * MICRO))
         bursts = red_burst("b", orders, BurstRules(3.0, 4.0, 0.6, 500 * MICRO, 30_000))

@@ -15,7 +15,7 @@ from flows.feeds.polygon import PolygonFeed
 from operators.records import Coverage
 from operators.ticks import Frames
 
-DEADLINE_S = 10
+DEADLINE_S = 60
 
 
 class Live:

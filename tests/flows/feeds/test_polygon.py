@@ -6,6 +6,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from operators.ticks import Frames
 from tests.flows.feeds.reading import DEADLINE_S, Heard, Live, open_until
 from tests.flows.mock.tapes import at, small_tape
 
-QUICK = Timing(open_s=2, reply_s=2, ack_s=0.5, first_pause_s=0.02, poll_s=0.05)
+QUICK = Timing(open_s=30, reply_s=30, ack_s=30, first_pause_s=0.02, poll_s=0.05)
 
 
 @pytest.fixture
@@ -177,7 +178,7 @@ def test_topics_outside_the_plan_are_reported_once_and_the_rest_goes_on(
 
 def test_missing_acks_are_reported(live: Callable[..., Live], heard: Heard) -> None:
     with MockPolygon(acks="none") as mock:
-        feed = live(mock.ws_url, "A")
+        feed = live(mock.ws_url, "A", timing=replace(QUICK, ack_s=0.5))
         feed.read_until(lambda: bool(heard.sentences))
         assert heard.sentences == [
             "The feed did not acknowledge T.A, Q.A in 0.5 s: no data may come for it."

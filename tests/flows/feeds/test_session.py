@@ -20,7 +20,9 @@ from flows.settings import Settings
 from tests.flows.feeds.reading import Heard, Live, open_until
 from tests.flows.feeds.vendors import OPEN_MS, Vendor, Wire
 
-QUICK = Timing(open_s=2, reply_s=2, ack_s=0.5, first_pause_s=0.02, longest_pause_s=0.2, poll_s=0.05)
+QUICK = Timing(
+    open_s=30, reply_s=30, ack_s=30, first_pause_s=0.02, longest_pause_s=0.2, poll_s=0.05
+)
 
 
 @pytest.fixture

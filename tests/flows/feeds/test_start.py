@@ -20,7 +20,7 @@ from tests.flows.mock.tapes import MS, at, small_tape
 from tests.make import frame, wire_trade
 from tests.reference_cases import ns
 
-QUICK = Timing(open_s=2, reply_s=2, ack_s=0.5, first_pause_s=0.02, poll_s=0.05)
+QUICK = Timing(open_s=30, reply_s=30, ack_s=30, first_pause_s=0.02, poll_s=0.05)
 MINUTE_MS = 60_000
 REGULAR = parse_sessions("regular")
 

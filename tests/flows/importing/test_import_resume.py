@@ -131,7 +131,7 @@ def test_the_manifest_says_what_a_tape_was_made_of(imported: Import, tmp_path: P
 
 def started(folder: Path, source: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "flows.cli", "import", str(source), "--out", str(folder)],
+        [sys.executable, "-m", "flows", "import", str(source), "--out", str(folder)],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
