@@ -126,12 +126,20 @@ def _key(files: Sequence[TapeFile], settings: Settings, lowest: Lowest, terms: T
     parts = [
         __version__,
         fingerprint(),
+        *_sources(),
         *(f"{path}|{stat.st_size}|{stat.st_mtime_ns}" for path, stat in stats),
         *(f"{k}={v}" for k, v in settings.public().items() if k not in FIELDS),
         repr(lowest),
         repr(terms),
     ]
     return hashlib.blake2b("\n".join(parts).encode(), digest_size=16).hexdigest()
+
+
+def _sources() -> list[str]:
+    """Return hashes of the code that says what is kept, and what of it a fall is."""
+    here = Path(__file__).parent
+    files = [*here.glob("*.py"), *(here.parent / "scorecard").glob("*.py")]
+    return [hashlib.blake2b(path.read_bytes()).hexdigest() for path in sorted(files)]
 
 
 def _replayed(

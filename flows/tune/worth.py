@@ -60,10 +60,13 @@ def _look_up(shard: Shard, at: Array, day: SymbolDay, terms: Terms) -> None:
     deep = deepest(day, ns)
     known = np.isfinite(deep)
     shard.fall[at] = np.where(known, at_least(deep, terms.fall_bp), np.nan)
-    half_hours, which = np.unique(ns // BUCKET_NS, return_inverse=True)
+    # Every half hour, so that what is drawn does not depend on what was kept.
+    half_hours = np.arange(day.from_ns // BUCKET_NS, day.until_ns // BUCKET_NS + 1)
     ends = np.minimum(half_hours * BUCKET_NS + BUCKET_NS - 1, day.until_ns)
     draws = terms.controls * DRAWS_A_CONTROL
     controls = events_of("tune", day, None, ends, 0.0, draws, terms.seed).controls
     found = deepest(day, controls)
     share = mean_known(np.where(np.isfinite(found), at_least(found, terms.fall_bp), np.nan))
-    shard.base[at] = np.where(known, share[which], np.nan)
+    shard.base[at] = np.where(
+        known, share[np.where(known, ns // BUCKET_NS - half_hours[0], 0)], np.nan
+    )
