@@ -240,7 +240,8 @@ def load(environ: Mapping[str, str], cwd: Path, flags: Mapping[str, Any] | None 
     found = _from_flags(flags or {})
     _add(found, _from_environment({k: _Found(v, "environment") for k, v in environ.items()}))
     _add(found, _from_environment({k: _Found(v, f".env line {n}") for k, (v, n) in dotenv.items()}))
-    if config := _config(environ, dotenv):
+    config = environ.get(CONFIG, "").strip() or dotenv.get(CONFIG, ("", 0))[0]
+    if config:
         _add(found, _from_config(cwd / Path(config).expanduser()))
 
     values: dict[str, Any] = {}
@@ -259,15 +260,6 @@ def load(environ: Mapping[str, str], cwd: Path, flags: Mapping[str, Any] | None 
 def from_process(**flags: Any) -> Settings:
     """Load the settings of this process, started in its working directory."""
     return load(os.environ, Path(), flags)
-
-
-def config_name() -> str:
-    """Return the name that `sources` gives the config file of this process, empty without one."""
-    return Path(_config(os.environ, read_env_file(Path(".env")))).name
-
-
-def _config(environ: Mapping[str, str], dotenv: Mapping[str, tuple[str, int]]) -> str:
-    return environ.get(CONFIG, "").strip() or dotenv.get(CONFIG, ("", 0))[0]
 
 
 def _add(found: dict[str, _Found], more: Mapping[str, _Found]) -> None:

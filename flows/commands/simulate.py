@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:  # they load numpy and more, which `--help` need not wait for
+    from flows.settings import Settings
     from flows.simulate.days import Simulated
     from flows.simulate.programme import Programme
 
@@ -76,24 +77,21 @@ def simulate(
     tape is replayed under your settings, and a table says how many of the planted stories each
     alert type found (recall) and how many of its alerts were right (precision).
     """
-    from flows.simulate import show
-
     if listing:
-        click.echo(show.catalogue_text())
-        return
-    import orjson
+        from flows.simulate.show import catalogue_text
 
+        click.echo(catalogue_text())
+        return
     from flows.errors import OrderflowError
     from flows.run import new_folder
     from flows.settings import from_process
-    from flows.simulate import days as made_days
+    from flows.simulate.days import Asked, write_days
     from flows.simulate.generate import DAY, SEED
-    from flows.simulate.verdict import judge
 
     if judging and (trades or stories == "sample"):
         raise click.UsageError("--judge needs drawn stories: leave --trades and `sample` out.")
     settings = [from_process(detection_mode=mode) for mode in modes or (None,)]
-    asked = made_days.Asked(
+    asked = Asked(
         first=first.date() if first else DAY,
         days=days,
         seed=SEED if seed is None else seed,
@@ -103,15 +101,25 @@ def simulate(
         programme=_programme(stories, difficulty, pause),
     )
     try:
-        made = made_days.write_days(asked, out or new_folder(settings[0].data_dir / "simulated"))
+        made = write_days(asked, out or new_folder(settings[0].data_dir / "simulated"))
     except (ValueError, OSError) as error:
         raise OrderflowError(f"no tape was made: {error}") from None
-    if not judging:
+    if judging:
+        _judge(made, settings, as_json)
+    else:
         _say_made(made, as_json)
-        return
+
+
+def _judge(made: Simulated, settings: list[Settings], as_json: bool) -> None:
+    import orjson
+
+    from flows.simulate import show
+    from flows.simulate.days import raised
+    from flows.simulate.verdict import judge
+
     verdicts = []
     for one in settings:
-        alerts = made_days.raised(one, made.tapes, sys.stderr.isatty() and not as_json)
+        alerts = raised(one, made.tapes, sys.stderr.isatty() and not as_json)
         verdicts.append(judge(made.labels, alerts, one.detection_mode))
     if as_json:
         click.echo(orjson.dumps([show.plain(verdict) for verdict in verdicts]).decode())

@@ -73,7 +73,7 @@ def tune(
 
     from flows.run import new_folder, paths_of
     from flows.scorecard.judge import Terms
-    from flows.settings import config_name, from_process
+    from flows.settings import from_process
     from flows.tune import show
     from flows.tune.grid import grid_of
     from flows.tune.run import Wanted, write
@@ -86,7 +86,7 @@ def tune(
         show.check_new(target)  # before the work, too
     found, counted = find(settings, wanted, sys.stderr.isatty() and not as_json)
     if target is not None:
-        show.write_config(target, show.config_text(found, settings, config_name()))
+        show.write_config(target, show.config_text(found, settings))
     history = write(found, counted, out or new_folder(settings.data_dir / "tune"))
     click.echo(orjson.dumps(msgspec.to_builtins(found)).decode() if as_json else show.text(found))
     if target is not None:

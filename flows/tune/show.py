@@ -115,19 +115,18 @@ def _report(name: str, setting: Setting) -> str:
     return f"  {name:<7} {later.alerts_a_day:.1f} alerts a day with lift {lift} ({interval})"
 
 
-def config_text(found: Tuned, settings: Settings, source: str) -> str:
+def config_text(found: Tuned, settings: Settings) -> str:
     """Return the recommended settings as a config file, with what a config file said before.
 
     Args:
         found: What tuning found.
         settings: Those in force; what they have from a config file goes along.
-        source: Name of that file, empty without one.
     """
     point = msgspec.structs.asdict(found.recommended.point)
     kept = {
         setting.field: plain(getattr(settings, setting.field))
         for setting in TABLE
-        if source and settings.sources.get(setting.field) == source and not setting.rule.secret
+        if _from_file(settings.sources.get(setting.field, "default")) and not setting.rule.secret
     }
     head = [
         f"# By orderflow tune: for {found.alerts_a_day:g} alerts a day, {found.tried:,} settings",
@@ -135,6 +134,11 @@ def config_text(found: Tuned, settings: Settings, source: str) -> str:
         "# Name this file in ORDER_FLOW_CONFIG and start again to use it.",
     ]
     return "\n".join([*head, *_toml(kept | point)]) + "\n"
+
+
+def _from_file(source: str) -> bool:
+    """Whether a source is a config file: it is named by its file, unlike all others."""
+    return bool(Path(source).suffix) and not source.startswith((".env", "--"))
 
 
 def _toml(values: Mapping[str, Any]) -> list[str]:
