@@ -26,7 +26,9 @@ from flows.commands.record import record
 from flows.commands.replay import replay_command
 from flows.commands.run import run
 from flows.commands.scorecard import scorecard
+from flows.commands.simulate import simulate
 from flows.commands.tail import tail
+from flows.commands.tune import tune
 from flows.errors import OrderflowError
 from flows.interrupts import heard
 
@@ -70,6 +72,8 @@ for _command in (
     replay_command,
     import_tapes,
     scorecard,
+    tune,
+    simulate,
     tail,
     query,
     record,

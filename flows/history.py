@@ -22,9 +22,10 @@ import msgspec
 from flows.answers import SQL, queries, run_query
 from flows.errors import OrderflowError
 from flows.lines import RunLine, run_line
-from flows.places import ALERTS, HISTORY, SCORES
+from flows.places import ALERTS, HISTORY, SCORES, TUNES
 from flows.rows import alert_row, coverage_row, eligibility_row, reject_row, run_of, run_row
 from flows.scorecard.log import score_row
+from flows.tune.log import tune_row
 from sinks.appendfile import LogError
 from sinks.appendlog import AppendLog, warn_stderr
 from sinks.duckdb_table import DuckDBTable, HistoryKeeper, HistoryState
@@ -84,8 +85,9 @@ def history_file(root: Path, warn: Callable[[str], None] = warn_stderr) -> Histo
         "eligibility", root / PRINTS, _sql("table_eligibility"), eligibility_row, _BY_RUN, 1
     )
     scores = Table("scorecard", root / SCORES, _sql("table_scorecard"), score_row)
+    tunes = Table("tune", root / TUNES, _sql("table_tune"), tune_row)
     views = [path.read_text() for path in sorted(SQL.glob("view_*.sql"))]
-    tables = [runs, alerts, rejects, coverage, prints, scores]
+    tables = [runs, alerts, rejects, coverage, prints, scores, tunes]
     return HistoryFile(root / HISTORY, tables, views, warn)
 
 
@@ -184,7 +186,7 @@ def rebuild_history(root: Path, *, patience_s: float = PATIENCE_S) -> Rebuilt:
     Raises:
         OrderflowError: there is no log, or somebody held the history all the time.
     """
-    names = (ALERTS, REJECTS, COVERED, PRINTS, RUNS, SCORES)
+    names = (ALERTS, REJECTS, COVERED, PRINTS, RUNS, SCORES, TUNES)
     if not any((root / name).exists() for name in names):
         raise OrderflowError(f"there is no {ALERTS} in {root}: name the folder of a run.")
     return catch_up(root, anew=True, patience_s=patience_s)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from typing import TextIO
 
 
@@ -19,6 +20,19 @@ def colours(stream: TextIO) -> bool:
 def width() -> int:
     """Return the columns of the terminal, 80 where there is none."""
     return shutil.get_terminal_size((80, 24)).columns
+
+
+def columns(head: Sequence[str], rows: Sequence[Sequence[str]], left: int) -> str:
+    """Return aligned columns, the first `left` of them to the left and numbers to the right."""
+    lines = [head, *rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        "  ".join(
+            text.ljust(width) if i < left else text.rjust(width)
+            for i, (text, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )
 
 
 class Paint:

@@ -9,6 +9,7 @@ from flows.picture import KINDS
 from flows.scorecard.judge import Scorecard
 from flows.scorecard.log import ALL, Score
 from flows.scorecard.study import HORIZONS_S
+from flows.terminal import columns
 
 NOTHING = "·"
 FOCUS_S = 300
@@ -193,13 +194,5 @@ def reading(card: Scorecard) -> list[str]:
 
 def table(card: Scorecard) -> str:
     """Return the scorecard for a terminal."""
-    rows = [COLUMNS, *(cells(row) for row in shown(card))]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
-        "  ".join(
-            text.ljust(width) if i < 2 else text.rjust(width)
-            for i, (text, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
-    return "\n".join([*lines, "", *reading(card)])
+    rows = columns(COLUMNS, [cells(row) for row in shown(card)], left=2)
+    return "\n".join([rows, "", *reading(card)])

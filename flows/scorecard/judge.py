@@ -17,6 +17,7 @@ from flows.scorecard.recorded import Recorded, SymbolDay
 from flows.scorecard.rivals import RIVALS, rivals
 from flows.scorecard.scores import mean, scores_of, with_q
 from flows.scorecard.study import events_of
+from flows.scorecard.surface import Surface
 from flows.settings import Settings
 from operators.ticks import Array
 
@@ -74,11 +75,15 @@ class Scorecard(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A scorecard and the events behind it, one `Measures` a kind and symbol-day."""
+    """A scorecard and the events behind it, one `Measures` a kind and symbol-day.
+
+    `surfaces`: what other thresholds would have given on the same days.
+    """
 
     card: Scorecard
     measured: list[Measures]
     days: list[SymbolDay]
+    surfaces: tuple[Surface, ...] = ()
 
 
 def judge(recorded: Recorded, settings: Settings, terms: Terms) -> Judged:

@@ -12,7 +12,7 @@ import numpy as np
 
 from flows.feeds.tape import TapeFeed
 from flows.orderflow import rules_of
-from flows.pipeline import Pipeline
+from flows.pipeline import Pipeline, Watch
 from flows.settings import Settings
 from operators.nbbo import Prints
 from operators.records import Alert
@@ -137,7 +137,7 @@ def chunks(feed: TapeFeed) -> Iterator[Ticks]:
             yield from part.next_batch()
 
 
-def record(feed: TapeFeed, settings: Settings) -> Recorded:
+def record(feed: TapeFeed, settings: Settings, also: Watch | None = None) -> Recorded:
     """Replay a tape through the rules and keep what judging needs.
 
     In memory: 32 bytes a usable quote and 41 a counted print.
@@ -145,6 +145,7 @@ def record(feed: TapeFeed, settings: Settings) -> Recorded:
     Args:
         feed: The tape, from its beginning.
         settings: The rules, and the sessions admitted.
+        also: Shown each chunk of prints, too.
     """
     quotes, prints = _Columns(), _Columns()
     out = Recorded([])
@@ -152,6 +153,8 @@ def record(feed: TapeFeed, settings: Settings) -> Recorded:
     def watch(chunk: Prints) -> None:
         out.symbols.update(chunk.names)
         _prints(chunk, prints)
+        if also is not None:
+            also(chunk)
 
     pipeline = Pipeline(rules_of(settings, "replay"), watch)
     for ticks in chunks(feed):

@@ -29,6 +29,7 @@ from flows.scorecard.log import ALL, Score
 from flows.scorecard.measures import Measures
 from flows.scorecard.recorded import SymbolDay
 from flows.scorecard.rivals import RIVALS
+from flows.scorecard.surface import FEWEST, drawn
 from flows.scorecard.svg import BOTTOM, TOP, Plot, ticks
 from operators.sessions import ENDLESS, NEW_YORK
 from operators.ticks import Array
@@ -56,6 +57,7 @@ def report(judged: Judged) -> str:
         "less the market's and the controls', in basis points. The band is pointwise, 95 %; "
         "a curve without one has too few blocks.</p>",
         '<div class="charts">' + "".join(_curves(judged)) + "</div>",
+        _surfaces(judged),
         "<h2>Every horizon</h2>",
         _horizons(card),
         _held_out(card),
@@ -147,6 +149,29 @@ def _held_out(card: Scorecard) -> str:
         "would have promised, and what the later half kept.</p>"
         f'<div class="wide"><table><thead><tr>{_cells("th", head)}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
+    )
+
+
+def _surfaces(judged: Judged) -> str:
+    """Return a drawing a kind of alert, of what other thresholds would have given."""
+    if not judged.surfaces:
+        return ""
+    tried = sum(len(one.xs) * len(one.ys) for one in judged.surfaces)
+    figures = []
+    for one in judged.surfaces:
+        title = f"{name(one.kind)}: lift and alerts a symbol-day"
+        figures.append(
+            f"<figure><h3>{escape(name(one.kind))} <small>lift, alerts a symbol-day</small></h3>"
+            f"{drawn(one, title)}</figure>"
+        )
+    return (
+        '<section class="together"><h2>Other thresholds</h2>'
+        "<p>What each kind would have given on these very days with two "
+        "of its thresholds changed and all others as they are; outlined, what is in force. Red "
+        "cells have a lift above 1, blue ones below; white ones fewer than "
+        f"{FEWEST} alerts. {tried} settings side by side: the deepest red is partly luck, so "
+        "this is a look, not a choice. <code>orderflow tune</code> chooses on earlier days and "
+        f'reports on later ones.</p><div class="surfaces">{"".join(figures)}</div></section>'
     )
 
 

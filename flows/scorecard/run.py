@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +21,8 @@ from flows.scorecard.log import ScoreLine, score_line
 from flows.scorecard.recorded import record
 from flows.scorecard.report import report
 from flows.settings import Settings
+from flows.tune.condense import Condenser
+from flows.tune.surface import grid_around, surfaces
 from flows.warm_up import warm_up
 from sinks.appendfile import LogError
 from sinks.appendlog import AppendLog
@@ -48,9 +51,14 @@ def score_tapes(
     if isinstance(feed, CaptureFeed):
         raise OrderflowError("the scorecard reads tapes of trades and quotes, not raw captures.")
     warm_up(say)
+    condenser = Condenser(grid_around(settings).lowest())
     with shown(feed.progress, progress):
-        recorded = record(feed, settings)
-    return judge(recorded, settings, terms)
+        recorded = record(feed, settings, condenser)
+    judged = judge(recorded, settings, terms)
+    if settings.detection_mode != "fixed":  # the other mode has no thresholds to vary
+        return judged
+    found = surfaces(condenser.condensed(), recorded.days, settings, terms)
+    return replace(judged, surfaces=found)
 
 
 def lines_of(card: Scorecard, scorecard_id: str) -> list[ScoreLine]:

@@ -6,16 +6,17 @@ import zlib
 from collections.abc import Sequence
 from datetime import date
 from itertools import chain
-from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from flows.simulate.background import auctions, background
+from flows.simulate.catalogue import EASY
 from flows.simulate.listings import LISTINGS, Listing, listing_of
-from flows.simulate.planting import ECHO_NS, MARGIN_NS, Label, Planting
-from flows.simulate.prints import SHARE, number_prints, price, spell_conditions
+from flows.simulate.planting import MARGIN_NS, Label, Planting
+from flows.simulate.prints import CENT, SHARE, number_prints, price, spell_conditions
+from flows.simulate.programme import Programme
 from flows.simulate.quotes import make_quotes, market_path, quote_times, shown
 from flows.simulate.schedule import (
     FALL_AT,
@@ -23,10 +24,8 @@ from flows.simulate.schedule import (
     FALL_SECONDS,
     RECOVERED,
     RECOVERY_SECONDS,
-    SCENES,
 )
 from flows.simulate.session import REGULAR_MINUTES, SECOND, Session
-from flows.simulate.stories import Story
 from flows.simulate.tape import Tape
 from flows.simulate.volume import steady_volume
 
@@ -52,6 +51,7 @@ def simulate(
     trades: int | None = None,
     minutes: int = REGULAR_MINUTES,
     day: date = DAY,
+    programme: Programme | None = None,
 ) -> Tape:
     """Return the tape of one synthetic US session: the same for the same arguments, anywhere.
 
@@ -67,6 +67,7 @@ def simulate(
         minutes: Regular hours to simulate, from 09:30 New York, 1-390; half an hour of thin
             pre-market trading comes before, the closing auction after the full 390.
         day: Of the session.
+        programme: What to plant; unless given, the stories of the sample.
 
     Raises:
         ValueError: `seed`, `minutes`, `trades` or `symbols` make no session; the sentence says why.
@@ -85,16 +86,17 @@ def simulate(
     if trades is not None:
         share = float(session.weights.sum())
         rate = trades / (sum(listing.trades for listing in listings) * share)
-    market = market_path(_generator(seed, "the market", 0), session)
-    if trades is None:
+    plan = (programme or Programme()) if trades is None else None
+    market = market_path(_generator(seed, "the market", 0, day), session)
+    if plan is not None and plan.falls:
         market = market + _fall_path(session, len(market))
-    planted = trades is None
-    days = [_symbol_day(seed, one, session, rate, market, planted) for one in listings]
+    days = [_symbol_day(seed, one, session, rate, market, plan) for one in listings]
     return _merge(listings, days)
 
 
-def _generator(seed: int, name: str, purpose: int) -> np.random.Generator:
-    sequence = np.random.SeedSequence((seed, zlib.crc32(name.encode()), purpose))
+def _generator(seed: int, name: str, purpose: int, day: date) -> np.random.Generator:
+    named = name if day == DAY else f"{name}|{day}"  # the sample's day came before the others
+    sequence = np.random.SeedSequence((seed, zlib.crc32(named.encode()), purpose))
     return np.random.Generator(np.random.PCG64(sequence))
 
 
@@ -109,19 +111,26 @@ def _fall_path(session: Session, seconds: int) -> Array:
 
 
 def _symbol_day(
-    seed: int, listing: Listing, session: Session, rate: float, market: Array, planted: bool
+    seed: int,
+    listing: Listing,
+    session: Session,
+    rate: float,
+    market: Array,
+    plan: Programme | None,
 ) -> _SymbolDay:
-    rng = _generator(seed, listing.symbol, 1)
+    rng = _generator(seed, listing.symbol, 1, session.day)
     ordinary = background(rng, listing, session, rate)
     mean_shares = float(ordinary["size"].mean()) / SHARE if len(ordinary) else 100.0
     crosses = auctions(rng, listing, session, int(listing.trades * rate * mean_shares))
-    story = Planting(_generator(seed, listing.symbol, 2), listing, session, [ordinary])
-    if planted:
-        scenes = _scenes(listing, session)
+    told = _generator(seed, listing.symbol, 2, session.day)
+    story = Planting(told, listing, session, [ordinary])
+    if plan is not None:
+        scenes = plan.scenes(_generator(seed, listing.symbol, 3, session.day), listing, session)
         steady_volume(ordinary, listing, session, [at_ns for at_ns, _ in scenes])
         for at_ns, plant in scenes:
             plant(story, at_ns + int(story.rng.integers(0, SECOND)))
-        story.labels += _auction_labels(listing, crosses)
+        truth = None if plan.tales is None else ()
+        story.labels += _auction_labels(listing, crosses, truth)
     ordinary = ordinary[_outside(ordinary["ts_ns"], story.quiet)]
     prints = np.concatenate([ordinary, *story.prints[1:]])
     prints = prints[np.argsort(prints["ts_ns"], kind="stable")]
@@ -132,6 +141,8 @@ def _symbol_day(
     quotes = make_quotes(rng, listing, session, times, prints, market)
     for ts_ns, state in fixed.items():
         quotes["state"][np.searchsorted(times, ts_ns)] = state
+    for ts_ns, cents in story.moves:
+        _move(quotes, int(np.searchsorted(times, ts_ns)), cents * CENT)
     prints = np.concatenate([prints, *crosses])
     prints = prints[np.argsort(prints["ts_ns"], kind="stable")]
     return _SymbolDay(
@@ -144,22 +155,25 @@ def _symbol_day(
     )
 
 
-def _scenes(listing: Listing, session: Session) -> list[tuple[int, Story]]:
-    """Return when and what to plant on a symbol, by time, as far as the tape reaches."""
-    scenes = [(session.at(at), story) for at, symbol, story in SCENES if symbol == listing.symbol]
-    return sorted(
-        ((at_ns, story) for at_ns, story in scenes if at_ns + 2 * ECHO_NS < session.end_ns),
-        key=itemgetter(0),
-    )
+def _move(quotes: Array, at: int, by: int) -> None:
+    """Let the quote at a place be the one before it, moved up or down."""
+    for side in ("bid", "ask"):
+        quotes[side][at] = quotes[side][at - 1] + by
 
 
-def _auction_labels(listing: Listing, crosses: list[Array]) -> list[Label]:
+def _auction_labels(
+    listing: Listing, crosses: list[Array], truth: tuple[str, ...] | None
+) -> list[Label]:
     labels = []
+    difficulty = "" if truth is None else EASY
     for kind, cross in zip(("opening_cross", "closing_cross"), crosses, strict=False):
         start, end = int(cross["ts_ns"][0]), int(cross["ts_ns"][-1])
         shares = int(cross["size"][0]) / SHARE
         why = f"{shares:,.0f} shares cross in an auction and are repeated as the official price."
-        labels.append(Label(kind, listing.symbol, start, end, end + MARGIN_NS, shares, (), why))
+        until = end + MARGIN_NS
+        labels.append(
+            Label(kind, listing.symbol, start, end, until, shares, (), why, difficulty, truth)
+        )
     return labels
 
 

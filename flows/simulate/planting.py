@@ -36,11 +36,15 @@ BURST_CRITICAL = Expected("red_burst", "critical")
 EXIT = Expected("exit_signal", "critical")
 
 
-class Label(msgspec.Struct, frozen=True):
+class Label(msgspec.Struct, frozen=True, omit_defaults=True):
     """What was planted, and what must come of it.
 
-    Under default settings the alerts of `symbol` in [start_ns, until_ns] are exactly
-    `expected`, in this order. `end_ns` is the last planted print, `size` the planted shares.
+    `end_ns` is the last planted print, `size` the planted shares, `until_ns` the end of the
+    time in which its alerts may come. On the sample, under default settings, the alerts of
+    `symbol` in [start_ns, until_ns] are exactly `expected`, in this order. A story that was
+    drawn says instead what is true, whatever a rule makes of it: `truth` are the alert types
+    that are right, `aside` those that may follow and prove nothing either way; any other is
+    false. Its `expected` is empty.
     """
 
     kind: str
@@ -51,6 +55,9 @@ class Label(msgspec.Struct, frozen=True):
     size: float
     expected: tuple[Expected, ...]
     why: str
+    difficulty: str = ""
+    truth: tuple[str, ...] | None = None
+    aside: tuple[str, ...] = ()
 
 
 @dataclass
@@ -62,6 +69,7 @@ class Planting:
     session: Session
     prints: list[Array]
     quotes: list[tuple[int, int]] = field(default_factory=list)  # (ts_ns, state)
+    moves: list[tuple[int, int]] = field(default_factory=list)  # (ts_ns of a quote, cents)
     quiet: list[tuple[int, int]] = field(default_factory=list)  # no background here
     labels: list[Label] = field(default_factory=list)
 

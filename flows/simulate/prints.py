@@ -16,7 +16,7 @@ SHARE = 1_000_000  # sizes are integers of 1e-6 share
 DOLLAR = 10_000  # prices are integers of 1e-4 dollar
 CENT = 100
 
-TOUCH, INSIDE, MID, CROSS, FAR = range(5)
+TOUCH, INSIDE, MID, CROSS, FAR, DEEPER, DEEPEST = range(7)
 
 ONE_LOT = 0.3  # share of single round lots among prints that are not odd
 MOST_LOTS = 40  # of an ordinary print
@@ -42,7 +42,7 @@ PRINT = np.dtype(
         ("latency_ns", np.int64),  # SIP time minus participant time
         ("size", np.int64),  # 1e-6 share
         ("side", np.int8),  # who initiated: +1 buyer, -1 seller, 0 nobody
-        ("place", np.uint8),  # TOUCH .. FAR
+        ("place", np.uint8),  # TOUCH .. DEEPEST
         ("exchange", np.int16),
         ("trf", np.int16),  # 0 on an exchange
         ("sale", np.int16),  # the one condition that sets a print apart; 0 is a regular sale
@@ -136,6 +136,8 @@ def price(rng: np.random.Generator, prints: Array, quotes: Array) -> Array:
         mid,
         mid // CENT * CENT,
         bid * 994 // 1000 // CENT * CENT,
+        bid - CENT,
+        bid - 2 * CENT,
     ]
     prices: Array = np.choose(prints["place"], places)
     return prices

@@ -211,11 +211,12 @@ def burst(
     shares: int = 0,
     kind: str = "red_burst",
     why: str = "",
+    mix: Callable[[np.random.Generator, Array], None] | None = None,
 ) -> Story:
     """Return a flow of one-sided prints that lifts volume to `ratio` times its average.
 
     The prints are scaled so that the largest ratio of any second comes out as asked, whatever
-    the background did; `shares` is the least to trade.
+    the background did; `shares` is the least to trade. `mix` may turn some of them, in place.
     """
     said = why or f"One-sided flow lifts one-minute volume to {ratio:g} x its average."
 
@@ -224,6 +225,8 @@ def burst(
             day.lead_in(at_ns, 2_400)
         flow = _flow(day, at_ns, ratio, seconds, shares)
         flow["side"] = side
+        if mix is not None:
+            mix(day.rng, flow)
         day.plant(kind, flow, expected, said)
 
     return plant

@@ -18,6 +18,8 @@ from flows.simulate.prints import DOLLAR, SHARE
 
 Array = npt.NDArray[Any]
 
+LABELS = "labels.json"
+
 _TRADES = """
 COPY (
     SELECT ($symbols::VARCHAR[])[symbol + 1] AS symbol, ts_ns, price, size,
@@ -70,15 +72,20 @@ class Tape:
     def write(self, folder: Path, name: str = "sample") -> tuple[Path, Path, Path]:
         """Write `name.trades.parquet`, `name.quotes.parquet` and `labels.json` into `folder`.
 
-        Prices are written in dollars and sizes in shares, as the tape reader takes them; a
-        regular sale has NULL conditions.
-
         Returns:
             The three paths.
         """
+        trades, quotes = self.write_ticks(folder, name)
+        return trades, quotes, write_labels(self.labels, folder)
+
+    def write_ticks(self, folder: Path, name: str) -> tuple[Path, Path]:
+        """Write the two Parquet files, and return their paths.
+
+        Prices are written in dollars and sizes in shares, as the tape reader takes them; a
+        regular sale has NULL conditions.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         trades, quotes = folder / f"{name}.trades.parquet", folder / f"{name}.quotes.parquet"
-        labels = folder / "labels.json"
         names = list(self.symbols)
         listed = [list(one) or None for one in self.conditions]
         with duckdb.connect() as db:
@@ -89,13 +96,18 @@ class Tape:
             db.unregister("columns")
             db.register("columns", _in_units(self.quotes, {"bid": DOLLAR, "ask": DOLLAR}))
             db.execute(_QUOTES.format(path=_quoted(quotes)), {"symbols": names})
-        text = msgspec.json.format(msgspec.json.encode(self.labels), indent=1)
-        labels.write_bytes(text + b"\n")
-        return trades, quotes, labels
+        return trades, quotes
+
+
+def write_labels(labels: tuple[Label, ...], folder: Path) -> Path:
+    """Write `labels.json` into a folder, and return its path."""
+    path = folder / LABELS
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(labels), indent=1) + b"\n")
+    return path
 
 
 def read_labels(path: Path) -> tuple[Label, ...]:
-    """Return the labels that `Tape.write` wrote.
+    """Return the labels that `write_labels` wrote.
 
     Raises:
         msgspec.ValidationError: the file is JSON but holds no labels.

@@ -207,8 +207,8 @@ def test_a_history_rebuilt_is_the_history_there_was(tmp_path: Path) -> None:
     assert [len(rows) for rows in before] == [3, 1, 0, 2, 3]
     db.unlink()
     rebuilt = rebuild_history(tmp_path)
-    assert (
-        str(rebuilt) == f"{db}: 2 runs, 3 alerts, 1 rejects, 0 coverage, 0 eligibility, 0 scorecard"
+    assert str(rebuilt) == (
+        f"{db}: 2 runs, 3 alerts, 1 rejects, 0 coverage, 0 eligibility, 0 scorecard, 0 tune"
     )
     assert [ask(db, f"select * from {table} order by all") for table in tables] == before
     rebuild_history(tmp_path)

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from flows.cli import main
 from flows.feeds.sample import LABELS, SAMPLE_QUOTES, SAMPLE_TRADES, load_labels
 from flows.simulate import DAY, LISTINGS, Label, Tape, simulate
-from flows.simulate.__main__ import main
 from flows.simulate.session import MINUTE, Session
 from tests.reference import Rules, read_tape, run
 
@@ -374,8 +374,8 @@ def test_the_command_writes_the_tape_and_prints_its_files(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "it's new"
-    asked = ["--out", str(folder), "--seed", "3", "--symbols", "NYQO", "XYZ", "--minutes", "5"]
-    assert main(asked) == 0
+    asked = ["--out", str(folder), "--seed", "3", "--symbols", "NYQO,XYZ", "--minutes", "5"]
+    assert main(["simulate", "--stories", "sample", *asked]) == 0
     paths = [folder / name for name in ("sample.trades.parquet", "sample.quotes.parquet")]
     paths.append(folder / "labels.json")
     out, err = capsys.readouterr()
@@ -389,16 +389,24 @@ def test_the_command_writes_the_tape_and_prints_its_files(
 @pytest.mark.parametrize(
     ("asked", "sentence"),
     [
-        (["--minutes", "0"], "minutes must be from 1 to 390, not 0"),
-        (["--minutes", "391"], "minutes must be from 1 to 390, not 391"),
-        (["--trades", "0"], "trades must be at least 1, not 0"),
-        (["--symbols", "A", "A"], "symbols must be one or more different tickers"),
-        (["--seed", "-1"], "seed must be 0 or more, not -1"),
+        ({"minutes": 0}, "minutes must be from 1 to 390, not 0"),
+        ({"minutes": 391}, "minutes must be from 1 to 390, not 391"),
+        ({"trades": 0}, "trades must be at least 1, not 0"),
+        ({"symbols": ["A", "A"]}, "symbols must be one or more different tickers"),
+        ({"seed": -1}, "seed must be 0 or more, not -1"),
     ],
 )
 def test_a_tape_that_cannot_be_made_is_refused_in_a_sentence(
-    asked: list[str], sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    asked: dict[str, Any], sentence: str
 ) -> None:
-    assert main(["--out", str(tmp_path / "none"), *asked]) == 2
-    assert capsys.readouterr().err == f"flows.simulate: {sentence}\n"
+    with pytest.raises(ValueError, match=f"^{sentence}$"):
+        simulate(**asked)
+
+
+def test_the_command_refuses_what_makes_no_tape(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["simulate", "--out", str(tmp_path / "none"), "--symbols", "A,A"]) == 1
+    refused = "orderflow: no tape was made: symbols must be one or more different tickers\n"
+    assert capsys.readouterr().err == refused
     assert not (tmp_path / "none").exists()

@@ -1,4 +1,4 @@
-"""The embedded tape: one synthetic session, written by `python -m flows.simulate`."""
+"""The embedded tape: one synthetic session, written by `orderflow simulate --stories sample`."""
 
 from __future__ import annotations
 
