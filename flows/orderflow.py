@@ -40,6 +40,7 @@ from operators.verdicts import VERDICTS
 from sinks.opening import Opening
 
 LIVE = "live"
+WHOLE_MARKET_KEYS = 125_000
 _ENDLESS_NS = 2**61  # longer than any time, and what 64 bits can add
 Counts = Mapping[str, Mapping[str, int]]
 
@@ -91,7 +92,7 @@ def rules_of(settings: Settings, feed: str) -> Rules:
     return Rules(
         lag if settings.freshness else None,
         sessions,
-        EligibilityRules(sessions, settings.late_print_ms),
+        EligibilityRules(sessions, settings.late_print_ms, _saved_keys(settings, feed)),
         SideRules(SIDE_RULES[settings.side_rule], settings.quote_max_age_seconds * 1000),
         ParentRules(settings.parent_gap_ms, settings.large_order_size * MICRO),
         BurstRules(
@@ -112,6 +113,16 @@ def rules_of(settings: Settings, feed: str) -> Rules:
             shorts(settings.positions_file if feed == LIVE else None),
         ),
     )
+
+
+def _saved_keys(settings: Settings, feed: str) -> int | None:
+    """Return how many trade keys of a shard are saved at most.
+
+    Six busy minutes of the whole market are millions, and saving them stands the flow still for
+    half a second. In that mode nothing is refilled, so that what is missed at a restart is
+    told of; all that the bound may miss is a print repeated across one, long after itself.
+    """
+    return WHOLE_MARKET_KEYS if feed == LIVE and settings.monitoring_mode == "all" else None
 
 
 def _ns(seconds: float) -> int:

@@ -12,6 +12,8 @@ from operators.kernels import kernel, step
 from operators.ticks import ID_MOCK_ROW, Array, Row
 
 LOOK_BACK_MS = 360_000
+NEVER = -(2**62)
+_SAMPLE = 2**14  # cells
 
 SEEN = np.dtype(
     [
@@ -62,6 +64,20 @@ def _rehash(old: Array, newest_ms: Array, new: Array) -> int:
     return n
 
 
+@kernel
+def _young(seen: Array, newest_ms: Array, since_ms: int, out: Array) -> int:
+    """Copy what is younger than 360 s, and not from before `since_ms`; return how many."""
+    n = 0
+    for i in range(len(seen)):
+        cell = seen[i]
+        if cell["symbol"] < 0 or cell["ms"] < since_ms:
+            continue
+        if cell["ms"] >= newest_ms[cell["symbol"]] - LOOK_BACK_MS:
+            out[n] = cell
+            n += 1
+    return n
+
+
 @step
 def remember(seen: Array, row: Row, ms: int, newest_ms: int) -> tuple[bool, int]:
     """Note the trade key of a print; return whether it is a duplicate, and cells newly used."""
@@ -93,9 +109,11 @@ class TradeKeys:
 
     Args:
         saved: Keys of a snapshot; their `symbol` is the row they were saved under.
+        most_saved: About how many keys a snapshot holds at most, the newest; None: all.
     """
 
-    def __init__(self, saved: Array | None = None) -> None:
+    def __init__(self, saved: Array | None = None, most_saved: int | None = None) -> None:
+        self._most_saved = most_saved
         self.table = _free(1024)
         self._used = 0
         self._saved = saved if saved is not None else np.empty(0, SEEN)
@@ -147,9 +165,20 @@ class TradeKeys:
             newest_ms: By symbol.
             waiting: Saved rows without a symbol, in the order the snapshot keeps them.
         """
-        live = _free(len(self.table))
-        _rehash(self.table, newest_ms, live)
+        young = np.empty(self._used, SEEN)
+        young = young[: _young(self.table, newest_ms, self._since_ms(), young)].copy()
+        if not waiting or not len(self._saved):
+            return young
         keys = self._saved[np.isin(self._saved["symbol"], waiting)]
         moved = {old: len(newest_ms) + k for k, old in enumerate(waiting)}
         keys["symbol"] = [moved[int(old)] for old in keys["symbol"]]
-        return np.concatenate([live[live["symbol"] >= 0], keys])
+        return np.concatenate([young, keys])
+
+    def _since_ms(self) -> int:
+        """Return from when on keys are saved, by a sample: looking at all takes twice as long."""
+        if self._most_saved is None or self._used <= self._most_saved:
+            return NEVER
+        sample = self.table[:: max(1, len(self.table) // _SAMPLE)]
+        times = sample["ms"][sample["symbol"] >= 0]
+        saved = max(1, len(times) * self._most_saved // self._used)
+        return int(np.partition(times, -saved)[-saved])

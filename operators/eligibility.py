@@ -203,10 +203,14 @@ def _judge(
 
 @dataclass(frozen=True, slots=True)
 class EligibilityRules:
-    """`late_ms`: SIP minus participant time above which a report is late."""
+    """`late_ms`: SIP minus participant time above which a report is late.
+
+    `saved_keys`: trade keys a snapshot of one shard holds at most, the newest; None: all.
+    """
 
     sessions: Sessions
     late_ms: int
+    saved_keys: int | None = None
 
 
 class Eligibility:
@@ -218,7 +222,7 @@ class Eligibility:
             STATE, phase_ms=NEVER, floor_ms=NEVER, counted_ms=NEVER, newest_ms=NEVER, day=NO_DAY
         )
         self._state = SymbolRows(never, saved, VERSION)
-        self._keys = TradeKeys(saved.parts[0] if saved is not None else None)
+        self._keys = TradeKeys(saved.parts[0] if saved is not None else None, rules.saved_keys)
         self._turned = Scratch(LEDGER)
         self._day = NEVER
         self._phases = np.empty(0, PHASE)
