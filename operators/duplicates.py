@@ -19,7 +19,7 @@ SEEN = np.dtype(
     [
         ("trade_id", np.int64),
         ("ms", np.int64),
-        ("symbol", np.int32),  # -1: free
+        ("symbol", np.int32),  # in the table one more than it is, so that zeros are free
         ("exchange", np.int16),
         ("trf", np.int16),
     ],
@@ -32,22 +32,39 @@ SEEN = np.dtype(
 def _find(seen: Array, trade_id: int, symbol: int, exchange: int, trf: int) -> int:
     """Return the place of a trade key, or of the free cell where it belongs."""
     mask = len(seen) - 1
+    place = symbol + 1
     h = trade_id ^ (symbol << 24) ^ (exchange << 12) ^ (trf << 4)
     # Ids count up per exchange: without the multiplication their runs would lie on each other.
     h = ((h ^ (h >> 32)) & 0xFFFFFFFF) * 0x1E3779B1
     at = (h >> 20) & mask
     while True:
         cell = seen[at]
-        if cell["symbol"] < 0:
+        if cell["symbol"] == 0:
             return at
         if (
             cell["trade_id"] == trade_id
-            and cell["symbol"] == symbol
+            and cell["symbol"] == place
             and cell["exchange"] == exchange
             and cell["trf"] == trf
         ):
             return at
         at = (at + 1) & mask
+
+
+@step
+def _is_young(cell: Row, newest_ms: Array) -> bool:
+    """Whether a cell holds a key of the last 360 s of its symbol."""
+    place = cell["symbol"]
+    return bool(place > 0 and cell["ms"] >= newest_ms[place - 1] - LOOK_BACK_MS)
+
+
+@kernel
+def _count_young(seen: Array, newest_ms: Array) -> int:
+    n = 0
+    for i in range(len(seen)):
+        if _is_young(seen[i], newest_ms):
+            n += 1
+    return n
 
 
 @kernel
@@ -56,9 +73,9 @@ def _rehash(old: Array, newest_ms: Array, new: Array) -> int:
     n = 0
     for i in range(len(old)):
         cell = old[i]
-        if cell["symbol"] < 0 or cell["ms"] < newest_ms[cell["symbol"]] - LOOK_BACK_MS:
+        if not _is_young(cell, newest_ms):
             continue
-        at = _find(new, cell["trade_id"], cell["symbol"], cell["exchange"], cell["trf"])
+        at = _find(new, cell["trade_id"], cell["symbol"] - 1, cell["exchange"], cell["trf"])
         new[at] = cell
         n += 1
     return n
@@ -70,10 +87,9 @@ def _young(seen: Array, newest_ms: Array, since_ms: int, out: Array) -> int:
     n = 0
     for i in range(len(seen)):
         cell = seen[i]
-        if cell["symbol"] < 0 or cell["ms"] < since_ms:
-            continue
-        if cell["ms"] >= newest_ms[cell["symbol"]] - LOOK_BACK_MS:
+        if cell["ms"] >= since_ms and _is_young(cell, newest_ms):
             out[n] = cell
+            out[n]["symbol"] -= 1
             n += 1
     return n
 
@@ -86,22 +102,16 @@ def remember(seen: Array, row: Row, ms: int, newest_ms: int) -> tuple[bool, int]
         exchange, trf = exchange * 0, trf * 0 - 1
     at = _find(seen, row["trade_id"], row["symbol"], exchange, trf)
     cell = seen[at]
-    if cell["symbol"] < 0:
+    if cell["symbol"] == 0:
         cell["trade_id"] = row["trade_id"]
         cell["ms"] = ms
-        cell["symbol"] = row["symbol"]
+        cell["symbol"] = row["symbol"] + 1
         cell["exchange"] = exchange
         cell["trf"] = trf
         return False, 1
     duplicate = cell["ms"] >= newest_ms - LOOK_BACK_MS
     cell["ms"] = max(cell["ms"], ms)
     return duplicate, 0
-
-
-def _free(size: int) -> Array:
-    table = np.zeros(size, SEEN)
-    table["symbol"] = -1
-    return table
 
 
 class TradeKeys:
@@ -114,7 +124,7 @@ class TradeKeys:
 
     def __init__(self, saved: Array | None = None, most_saved: int | None = None) -> None:
         self._most_saved = most_saved
-        self.table = _free(1024)
+        self.table = np.zeros(1024, SEEN)
         self._used = 0
         self._saved = saved if saved is not None else np.empty(0, SEEN)
 
@@ -135,16 +145,13 @@ class TradeKeys:
         """
         if self.have_room(prints):
             return
-        live = _free(len(self.table))
-        alive = _rehash(self.table, newest_ms, live)
-        size = len(live)
+        alive = _count_young(self.table, newest_ms)
+        size = len(self.table)
         while 4 * (alive + prints) > size:  # room to spare, or the next chunk rehashes again
             size *= 2
-        if size > len(live):
-            larger = _free(size)
-            _rehash(live, newest_ms, larger)
-            live = larger
-        self.table, self._used = live, alive
+        live = np.zeros(size, SEEN)
+        self._used = _rehash(self.table, newest_ms, live)
+        self.table = live
 
     def adopt(self, restored: list[tuple[int, int]], newest_ms: Array) -> None:
         """Bring back the saved keys of symbols, given as (row now, row as saved)."""
@@ -155,6 +162,7 @@ class TradeKeys:
         keys = self._saved[mine]
         self._saved = self._saved[~mine]
         keys["symbol"] = [here[int(old)] for old in keys["symbol"]]
+        keys["symbol"] += 1
         self.make_room(len(keys), newest_ms)
         self._used += _rehash(keys, newest_ms, self.table)
 
@@ -179,6 +187,6 @@ class TradeKeys:
         if self._most_saved is None or self._used <= self._most_saved:
             return NEVER
         sample = self.table[:: max(1, len(self.table) // _SAMPLE)]
-        times = sample["ms"][sample["symbol"] >= 0]
+        times = sample["ms"][sample["symbol"] > 0]
         saved = max(1, len(times) * self._most_saved // self._used)
         return int(np.partition(times, -saved)[-saved])

@@ -22,7 +22,7 @@ from flows.feeds.frame_cutter import FrameCutter
 Listener = Callable[[int, Sequence[bytes]], None]
 """Told the receipt (ns since epoch) and the payloads of frames that were read together."""
 
-MOST_UNHEARD = 1024  # messages before anyone listens; then the socket is read no more
+MOST_UNHEARD = 64  # messages before anyone listens; then the socket is read no more
 _END_OF_HEAD = b"\r\n\r\n"
 
 
