@@ -43,7 +43,7 @@ def watchlist(events: int) -> dict[str, float]:
     with (
         tempfile.TemporaryDirectory(prefix="orderflow-bench-") as name,
         mock(tape, WATCH_RATE, SETTLE_S) as served,
-        live(served.urls, Path(name), settings) as flow,
+        live(served, Path(name), settings) as flow,
     ):
         served.subscribed()
         time.sleep(IDLE_AFTER_S)

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from benchmarks import inputs
 from benchmarks.firehose import Firehose, firehose
-from benchmarks.live_process import Live, live
+from benchmarks.live_process import ORDERFLOW, Live, live
 from benchmarks.market import Shape
 from benchmarks.mock_process import KEY
 from benchmarks.report import Figure, Result, spread
@@ -76,7 +76,7 @@ def through_the_flow(load: Load) -> Found:
     with (
         tempfile.TemporaryDirectory(prefix="orderflow-bench-") as name,
         firehose(load.frames(), load.rate, load.events, SETTLE_S) as sender,
-        live(sender.urls, Path(name), {"ORDER_FLOW_MONITORING_MODE": "all"}) as flow,
+        live(sender, Path(name), {"ORDER_FLOW_MONITORING_MODE": "all"}, ORDERFLOW) as flow,
     ):
         sender.subscribed()
         started_ns, before = sender.started_ns(), flow.cpu_s()

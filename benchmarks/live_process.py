@@ -9,9 +9,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from benchmarks.mock_process import KEY
 from benchmarks.sides import ROOT, BenchmarkError, memory_mib
@@ -22,6 +22,14 @@ POLL_S = 0.1
 STOP_S = 30.0
 BOTH = ("trades", "quotes")
 _TICKS_A_S = os.sysconf("SC_CLK_TCK")
+BYTEWAX = ("bytewax.run", "flows.orderflow")
+ORDERFLOW = ("flows.cli", "run")  # with a recovery store
+
+
+class Addresses(Protocol):
+    """Who knows where a mock listens: `ws` and `rest`."""
+
+    urls: dict[str, str]
 
 
 class Live:
@@ -84,21 +92,26 @@ class Live:
 
 
 @contextlib.contextmanager
-def live(urls: Mapping[str, str], folder: Path, settings: Mapping[str, str]) -> Iterator[Live]:
-    """Run the live flow on a mock (`ws` and `rest` in `urls`); SIGTERM ends it."""
+def live(
+    served: Addresses, folder: Path, settings: Mapping[str, str], command: Sequence[str] = BYTEWAX
+) -> Iterator[Live]:
+    """Run the live flow on a mock; SIGTERM ends it."""
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("ORDER_FLOW_", "POLYGON_"))}
     environment = {
         **clean,
         "POLYGON_API_KEY": KEY,
-        "POLYGON_WS_URL": urls["ws"],
-        "POLYGON_REST_URL": urls["rest"],
+        "POLYGON_WS_URL": served.urls["ws"],
+        "POLYGON_REST_URL": served.urls["rest"],
         "ORDER_FLOW_DATA_DIR": str(folder),
         "ORDER_FLOW_FRESHNESS": "off",
         **settings,
     }
     with (folder / "stderr.txt").open("wb") as errors:
         child = subprocess.Popen(
-            [sys.executable, "-m", "flows.cli", "run"], cwd=ROOT, env=environment, stderr=errors
+            [sys.executable, "-m", *command],
+            cwd=ROOT,
+            env=environment,
+            stderr=errors,
         )
     try:
         yield Live(child, folder)

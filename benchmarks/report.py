@@ -125,11 +125,11 @@ def as_json(result: Result, runs: int, quick: bool) -> dict[str, Any]:
     }
 
 
-def save(results: Sequence[Result], runs: int, quick: bool) -> None:
-    """Write one file a benchmark, and all of this run in `latest.json`."""
+def save(results: Sequence[Result], runs: int, quick: bool, latest: bool = True) -> None:
+    """Write one file a benchmark, and all of this run in `latest.json` if it is one of many."""
     RESULTS.mkdir(exist_ok=True)
     saved = {result.name: as_json(result, runs, quick) for result in results}
-    for name, report in {**saved, "latest": saved}.items():
+    for name, report in {**saved, **({"latest": saved} if latest else {})}.items():
         (RESULTS / f"{name}.json").write_text(json.dumps(report, indent=1) + "\n")
 
 

@@ -13,6 +13,7 @@ from types import FrameType
 from typing import Any, NamedTuple
 
 from bytewax.dataflow import Dataflow
+from bytewax.inputs import Source
 
 from flows import __version__
 from flows.errors import OrderflowError
@@ -251,7 +252,9 @@ def assemble(
         status,
         NoticeSink() if live is None else NoticeSink(lagging=live.lagging),
     )
-    source = feed if recorder is None else RecordedFeed(feed, recorder)
+    source: Source[Any] = feed
+    if recorder is not None and isinstance(feed, PolygonFeed):
+        source = RecordedFeed(feed, recorder)
     flow = build(source, rules_of(settings, FEED_NAMES[kind]), outputs)
     served = _nothing
     if is_live and settings.metrics_port:
@@ -324,6 +327,7 @@ def _describer(
             "last_event_utc": iso_utc(latest) if latest else None,
             "lag_ms": lag_ms(counts, delay_s),
             "queue_frames": state.queue_frames if state is not None else 0,
+            "still_s": state.still_s if state is not None else None,
             "ticks": counts.get("ticks", {}),
             "alerts": counts.get("alerts", {}),
             "verdicts": counts.get("verdicts", {}),

@@ -13,6 +13,7 @@ from flows.settings import Settings
 Status = Mapping[str, Any]
 
 LEAST_FREE_BYTES = 256 << 20
+MOST_STILL_S = 5.0  # a snapshot takes a fraction of a second, a full disk's patience three
 _FEED = {
     "connecting": "the feed is not connected yet",
     "refilling": "what the feed sends waits for a refill",
@@ -53,6 +54,9 @@ def problems(status: Status, limits: Limits) -> list[str]:
     lag_ms = status.get("lag_ms")
     if limits.lag_ms is not None and lag_ms is not None and lag_ms > limits.lag_ms:
         found.append(f"the feed is {lag_ms / 1000:.1f} s behind the market")
+    still_s = status.get("still_s")
+    if still_s is not None and still_s > MOST_STILL_S:
+        found.append(f"the dataflow has stood still for {still_s:.0f} s")
     if status.get("alerts_waiting"):
         found.append(f"the disk refuses {status['alerts_waiting']:,} alerts, which wait in memory")
     free = status.get("disk_free_bytes")
@@ -76,6 +80,7 @@ def health(status: Status, limits: Limits) -> dict[str, Any]:
         "problems": wrong,
         "feed": (status.get("feed_state") or {}).get("condition"),
         "lag_ms": status.get("lag_ms"),
+        "still_s": status.get("still_s"),
         "history_behind": sum(status.get("history_behind", {}).values()),
         "history_held_by": status.get("history_held_by"),
         "alerts_waiting": status.get("alerts_waiting"),

@@ -64,6 +64,7 @@ class AlertLine(msgspec.Struct, frozen=True, kw_only=True):
     baseline: float | None = None
     market_wide: bool | None = None
     track_record: str | None = None
+    book_imbalance: float | None = None
     message: str
 
 
@@ -171,6 +172,7 @@ def alert_line(alert: Alert, seq: int, emitted_ns: int) -> bytes:
         valid_until=None if alert.valid_until_ns is None else iso_utc(alert.valid_until_ns),
         late=alert.late,
         first_ts_utc=iso_utc(alert.first_ns),
+        book_imbalance=alert.book_imbalance,
         message=alert.message,
     )
     return _encode(line)

@@ -125,6 +125,9 @@ def _files(status: Mapping[str, Any]) -> Iterable[Metric]:
     yield from _gauge(
         "last_event_timestamp_seconds", "Event time of the last trade", last and ns_of(last) / 1e9
     )
+    yield from _gauge(
+        "still_seconds", "Since the dataflow last asked for frames", status.get("still_s")
+    )
     yield from _gauge("suspended_symbols", "Symbols held back", len(status.get("suspended", ())))
     yield from _gauge("alerts_waiting", "Alerts the disk refuses", status.get("alerts_waiting"))
     yield from _gauge("disk_free_bytes", "Space on the disk", status.get("disk_free_bytes"))

@@ -32,6 +32,7 @@ from operators.ledger import ledger
 from operators.nbbo import Prints, nbbo
 from operators.records import Alert, Coverage, Notice
 from operators.red_burst import BurstRules, red_burst
+from operators.resting_orders import RestingRules, resting_orders
 from operators.rolling_volume import rolling_volume
 from operators.sessions import Sessions, parse_sessions
 from operators.shards import by_shard
@@ -40,7 +41,6 @@ from operators.verdicts import VERDICTS
 from sinks.opening import Opening
 
 LIVE = "live"
-WHOLE_MARKET_KEYS = 125_000
 _ENDLESS_NS = 2**61  # longer than any time, and what 64 bits can add
 Counts = Mapping[str, Mapping[str, int]]
 
@@ -56,6 +56,7 @@ class Rules:
     parents: ParentRules
     bursts: BurstRules
     alerts: AlertRules
+    resting: RestingRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ def rules_of(settings: Settings, feed: str) -> Rules:
     return Rules(
         lag if settings.freshness else None,
         sessions,
-        EligibilityRules(sessions, settings.late_print_ms, _saved_keys(settings, feed)),
+        EligibilityRules(sessions, settings.late_print_ms),
         SideRules(SIDE_RULES[settings.side_rule], settings.quote_max_age_seconds * 1000),
         ParentRules(settings.parent_gap_ms, settings.large_order_size * MICRO),
         BurstRules(
@@ -112,17 +113,14 @@ def rules_of(settings: Settings, feed: str) -> Rules:
             window_ms,
             shorts(settings.positions_file if feed == LIVE else None),
         ),
+        RestingRules(
+            sessions,
+            settings.book_levels,
+            settings.large_order_size * MICRO,
+            settings.min_notional if settings.detection_mode == "adaptive" else 0.0,
+            settings.quote_max_age_seconds * 1000,
+        ),
     )
-
-
-def _saved_keys(settings: Settings, feed: str) -> int | None:
-    """Return how many trade keys of a shard are saved at most.
-
-    Six busy minutes of the whole market are millions, and saving them stands the flow still for
-    half a second. In that mode nothing is refilled, so that what is missed at a restart is
-    told of; all that the bound may miss is a print repeated across one, long after itself.
-    """
-    return WHOLE_MARKET_KEYS if feed == LIVE and settings.monitoring_mode == "all" else None
 
 
 def _ns(seconds: float) -> int:
@@ -145,7 +143,8 @@ def build(feed: Source[Any], rules: Rules, outputs: Outputs) -> Dataflow:
     tape = op.input("feed", graph, feed)
     seen = decode("decode", tape, rules.lag)  # Ticks of all symbols; what was rejected, missed
 
-    prints = nbbo("nbbo", seen.ticks)  # ("every", Prints); quotes go no further
+    weighed = resting_orders("resting_orders", seen.ticks, rules.resting)
+    prints = nbbo("nbbo", weighed)  # ("every", Prints); quotes and books go no further
     chunks = by_shard("shards", prints)  # ("3", Prints)
     judged = eligibility("eligibility", chunks, rules.eligibility)
     signed = aggressor("aggressor", judged, rules.side)
@@ -208,6 +207,8 @@ def _count_ticks(chunk: Ticks) -> tuple[str, Counts]:
     quotes = len(chunk) - trades - chunk.count_marks()
     if trades or quotes:
         counts["ticks"] = {"trades": trades, "quotes": quotes}
+    if len(chunk.books):
+        counts.setdefault("ticks", {})["books"] = len(chunk.books)
     if trades:
         received_ns = int(chunk.details[-1]["received_ns"])
         counts["latest"] = {"event_ns": int(chunk.ticks[-1]["ts_ns"]), "received_ns": received_ns}

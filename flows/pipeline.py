@@ -14,6 +14,7 @@ from operators.large_orders import LargeOrders
 from operators.nbbo import Nbbo, Prints
 from operators.records import Alert
 from operators.red_burst import RedBurst
+from operators.resting_orders import RestingOrders
 from operators.rolling_volume import RollingVolume
 from operators.shards import Splitter
 from operators.ticks import Ticks
@@ -31,6 +32,7 @@ class Pipeline:
 
     def __init__(self, rules: Rules, watch: Watch | None = None) -> None:
         self._rules, self._watch = rules, watch
+        self._resting = RestingOrders(rules.resting)
         self._nbbo, self._splitter = Nbbo(), Splitter()
         self._shards: dict[str, list[Callable[[Any], Any]]] = {}
         self._alerts: dict[str, Alerts] = {}
@@ -50,7 +52,7 @@ class Pipeline:
     def __call__(self, ticks: Ticks) -> list[Alert]:
         """Return the alerts of a chunk."""
         out: list[Alert] = []
-        for shard, part in self._splitter.split(self._nbbo(ticks)):
+        for shard, part in self._splitter.split(self._nbbo(self._resting(ticks))):
             chunk: Any = part
             for operator in self._operators(shard):
                 chunk = operator(chunk)

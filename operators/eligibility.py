@@ -36,7 +36,7 @@ OFF_MARKET_QUOTE_MS = 1000
 OFF_MARKET_FLOOR = 20_000  # 2 cents in 1e-6 dollar
 NEVER = -(2**62)
 NO_DAY = -(2**31)
-VERSION = 1
+VERSION = 2
 
 STATE = np.dtype(
     [
@@ -203,14 +203,10 @@ def _judge(
 
 @dataclass(frozen=True, slots=True)
 class EligibilityRules:
-    """`late_ms`: SIP minus participant time above which a report is late.
-
-    `saved_keys`: trade keys a snapshot of one shard holds at most, the newest; None: all.
-    """
+    """`late_ms`: SIP minus participant time above which a report is late."""
 
     sessions: Sessions
     late_ms: int
-    saved_keys: int | None = None
 
 
 class Eligibility:
@@ -222,7 +218,7 @@ class Eligibility:
             STATE, phase_ms=NEVER, floor_ms=NEVER, counted_ms=NEVER, newest_ms=NEVER, day=NO_DAY
         )
         self._state = SymbolRows(never, saved, VERSION)
-        self._keys = TradeKeys(saved.parts[0] if saved is not None else None, rules.saved_keys)
+        self._keys = TradeKeys(saved.parts if saved is not None else ())
         self._turned = Scratch(LEDGER)
         self._day = NEVER
         self._phases = np.empty(0, PHASE)
@@ -251,7 +247,7 @@ class Eligibility:
             chunk.resets,
             days,
         )
-        self._keys.note_used(used)
+        self._keys.noted(rows, used)
         chunk.ledger = days[:turned].copy() if turned else _NO_DAYS
         return chunk
 
@@ -285,8 +281,7 @@ class Eligibility:
 
     def snapshot(self) -> Snapshot:
         """Return the state to save: rows, and the trade keys that are still young."""
-        keys = self._keys.snapshot(self._newest(), self._state.waiting())
-        return self._state.snapshot((keys,))
+        return self._state.snapshot(self._keys.snapshot(self._newest(), self._state.waiting()))
 
     def _newest(self) -> Array:
         newest: Array = self._state.rows["newest_ms"][: len(self._state.names)].copy()

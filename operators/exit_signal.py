@@ -10,11 +10,12 @@ import base64
 import hashlib
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import bytewax.operators as op
 from bytewax.dataflow import operator
-from bytewax.operators import KeyedStream
+from bytewax.operators import KeyedStream, StatefulLogic
 
 from operators.records import (
     BURST_CRITICAL,
@@ -23,10 +24,14 @@ from operators.records import (
     Alert,
     Firing,
     Parent,
+    Resting,
 )
+from operators.state import check_version
 from operators.ticks import MS
 
+VERSION = 1  # of SymbolAlerts as saved
 WARNING, CRITICAL = "warning", "critical"
+RESTING_SELLER = "large_resting_seller"
 LARGE_SELLERS, RED_BURST = "large_sellers", "red_burst"
 
 _ID_LETTERS = 26  # 130 bits, of which a digest of 128 leaves the first two empty
@@ -109,6 +114,8 @@ class Alerts:
         state = self.state
         while state.parents and ms - state.parents[0][0] > self._rules.window_ms:
             state.parents.popleft()
+        if firing.resting is not None:
+            return [self._on_resting(firing, firing.resting)]
         out: list[Alert] = []
         fired_first = False
         if firing.parent is not None:
@@ -138,10 +145,28 @@ class Alerts:
             "quote_age_ms": firing.quote_age_ms,
             "side_evidence": firing.side_evidence,
             "late": firing.late,
+            "book_imbalance": firing.imbalance,
             "large_sells": sum(1 for _, seller in self.state.parents if seller),
             "large_buys": sum(1 for _, seller in self.state.parents if not seller),
         }
         return Alert(**{**fields, **said})  # type: ignore[arg-type]
+
+    def _on_resting(self, firing: Firing, resting: Resting) -> Alert:
+        """Alert on a level of the book; it may be withdrawn, so it counts toward nothing."""
+        first = (firing.symbol, RESTING_SELLER, WARNING, resting.first_ns // MS)
+        escalates = alert_id(*first, firing.trade_key, self._rules.mode)
+        return self._alert(
+            firing,
+            RESTING_SELLER,
+            CRITICAL if resting.kind == SELLER_CRITICAL else WARNING,
+            order_size=resting.size,
+            notional=round(resting.size * firing.price, 2),
+            threshold=self._rules.large_order_size,
+            escalates=escalates if resting.escalates else None,
+            first_ns=resting.first_ns,
+            message=f"Large seller detected: {firing.symbol} {shares(resting.size)} resting @ "
+            f"{money(firing.price)}",
+        )
 
     def _on_parent(self, firing: Firing, parent: Parent, ms: int, out: list[Alert]) -> bool:
         """Note a large parent; alert on a seller. Return whether a seller fired first here."""
@@ -257,6 +282,28 @@ class Alerts:
         out.append(signal)
 
 
+class SavedAlerts(NamedTuple):
+    """The state of one symbol as saved."""
+
+    version: int
+    state: SymbolAlerts
+
+
+class _Symbol(StatefulLogic[Firing, Alert, SavedAlerts]):
+    def __init__(self, rules: AlertRules, saved: SavedAlerts | None) -> None:
+        if saved is not None:
+            check_version(getattr(saved, "version", 0), VERSION)
+        self._logic = Alerts(rules, saved.state if saved is not None else SymbolAlerts())
+
+    def on_item(self, value: Firing) -> tuple[list[Alert], bool]:
+        said = self._logic.on_print(value)
+        return [] if value.warming else said, StatefulLogic.RETAIN
+
+    def snapshot(self) -> SavedAlerts:
+        state = self._logic.state
+        return SavedAlerts(VERSION, replace(state, parents=deque(state.parents)))
+
+
 @operator
 def alerts(step_id: str, up: KeyedStream[Firing], rules: AlertRules) -> KeyedStream[Alert]:
     """Say what fired, and when it is time to leave.
@@ -273,12 +320,4 @@ def alerts(step_id: str, up: KeyedStream[Firing], rules: AlertRules) -> KeyedStr
     Source:
         detectors.md sections 4, 6 and 7.
     """
-
-    def on_firing(
-        state: SymbolAlerts | None, firing: Firing
-    ) -> tuple[SymbolAlerts | None, list[Alert]]:
-        logic = Alerts(rules, state if state is not None else SymbolAlerts())
-        said = logic.on_print(firing)
-        return logic.state, [] if firing.warming else said
-
-    return op.stateful_flat_map("alerts", up, on_firing)
+    return op.stateful("alerts", up, lambda saved: _Symbol(rules, saved))

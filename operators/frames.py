@@ -301,6 +301,8 @@ class Decoder:
     def _trade_id(self, trade: Any) -> tuple[int, int]:
         """Return the number and kind of an id; a trade without one is numbered here."""
         if trade.i == "":
+            if self._codes[trade.symbol] < 0:  # it goes no further, and nothing is kept of it
+                return 0, ID_ROW
             n = self._without_id[trade.symbol] = self._without_id.get(trade.symbol, 0) + 1
             return n, ID_ROW
         return trade_id(str(trade.i))

@@ -185,5 +185,7 @@ def _tell(chunk: Ticks, changes: Array) -> None:
             chunk.notices.append(Lagging(symbol, to_ns, from_ns))
             continue
         chunk.suspended[symbol] = chunk.suspended.get(symbol, 0) + (1 if kind == SUSPENDS else -1)
+        if kind == SUSPENDS:
+            chunk.since_ns[symbol] = from_ns
         if kind == RESUMES:
             chunk.coverage.append(Coverage(symbol, from_ns, to_ns, SUSPENDED, refilled=False))

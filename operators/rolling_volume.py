@@ -18,6 +18,7 @@ from operators.columns import columns
 from operators.eligibility import WINDOW_S
 from operators.kernels import kernel, step
 from operators.nbbo import Prints
+from operators.packing import LONGEST, get, get_shares, put, put_shares
 from operators.state import Snapshot, SymbolRows, blank
 from operators.ticks import MS, Array, Row
 from operators.verdicts import COUNTED, GAP_MARK, OUT_OF_ORDER, SEEN_MARK
@@ -25,7 +26,8 @@ from operators.verdicts import COUNTED, GAP_MARK, OUT_OF_ORDER, SEEN_MARK
 CURRENT_S = 60
 NOT_YET = -1
 NONE = -1
-VERSION = 1
+VERSION = 2
+FEWEST_BYTES, MOST_BYTES = 4, 4 * LONGEST  # of a packed bucket
 
 VOLUME = np.dtype(
     [
@@ -232,38 +234,50 @@ def _roll(
 
 
 @kernel
-def _pack(state: Array, buckets: Array, counts: Array, out: Array) -> None:
-    """Copy the buckets to `out`, symbol by symbol and oldest first, and count each symbol's."""
+def _pack(state: Array, buckets: Array, ends: Array, out: Array) -> None:
+    """Write the buckets to `out`, symbol by symbol and oldest first; `ends` of each symbol's."""
     n = 0
-    for k in range(len(counts)):
+    for k in range(len(ends)):
         at = state[k]["oldest"]
-        start = n
+        second = np.int64(0)
         while at != NONE:
-            out[n] = buckets[at]
-            n += 1
-            at = buckets[at]["next"]
-        counts[k] = n - start
+            bucket = buckets[at]
+            n = put(out, n, np.int64(bucket["second"]) - second)
+            second = np.int64(bucket["second"])
+            n = put_shares(out, n, bucket["sells"])
+            n = put_shares(out, n, bucket["buys"])
+            n = put_shares(out, n, bucket["volume"] - bucket["sells"] - bucket["buys"])
+            at = bucket["next"]
+        ends[k] = n
 
 
 @kernel
-def _unpack(mine: Row, saved: Array, buckets: Array, pool: Array) -> None:
+def _unpack(mine: Row, data: Array, buckets: Array, pool: Array) -> None:
     """Chain the saved buckets of one symbol into the pool."""
     mine["oldest"] = NONE
     mine["middle"] = NONE
     mine["newest"] = NONE
-    for i in range(len(saved)):
-        second = np.int64(saved[i]["second"])
+    second = np.int64(0)
+    n = 0
+    while n < len(data):
+        later, n = get(data, n)
+        sells, n = get_shares(data, n)
+        buys, n = get_shares(data, n)
+        unknown, n = get_shares(data, n)
+        second += np.int64(later)
         at = _new_bucket(buckets, pool, second)
-        buckets[at]["volume"] = saved[i]["volume"]
-        buckets[at]["sells"] = saved[i]["sells"]
-        buckets[at]["buys"] = saved[i]["buys"]
+        buckets[at]["volume"] = sells + buys + unknown
+        buckets[at]["sells"] = sells
+        buckets[at]["buys"] = buys
         if mine["newest"] == NONE:
             mine["oldest"] = at
         else:
             buckets[mine["newest"]]["next"] = at
-        if mine["middle"] == NONE and second > np.int64(saved[-1]["second"]) - CURRENT_S:
-            mine["middle"] = at
         mine["newest"] = at
+    at = mine["oldest"]
+    while at != NONE and np.int64(buckets[at]["second"]) <= second - CURRENT_S:
+        at = buckets[at]["next"]
+    mine["middle"] = at
 
 
 class RollingVolume:
@@ -274,16 +288,15 @@ class RollingVolume:
         self._state = SymbolRows(empty, saved, VERSION)
         self._buckets = np.empty(1024, BUCKET)
         self._pool = np.array([NONE, 0, 0])  # first free, ever used, in use
-        self._saved, self._saved_ends = np.empty(0, BUCKET), np.empty(0, np.int64)
+        self._saved, self._saved_ends = np.empty(0, np.uint8), np.empty(0, np.int64)
         if saved is not None:
-            self._saved = saved.parts[0]
-            self._saved_ends = saved.parts[1].cumsum()
+            self._saved, self._saved_ends = saved.parts
 
     def __call__(self, chunk: Prints) -> Prints:
         """Return `chunk` with `volume`, rows of VOLUME."""
         for row, saved_row in self._state.bind(chunk.names):
             saved = self._saved_buckets(saved_row)
-            self._make_room(len(saved))
+            self._make_room(len(saved) // FEWEST_BYTES)
             _unpack(self._state.rows[row], saved, self._buckets, self._pool)
         self._make_room(len(chunk))
         chunk.volume = np.empty(len(chunk), VOLUME)
@@ -318,16 +331,14 @@ class RollingVolume:
 
     def snapshot(self) -> Snapshot:
         """Return the state to save: rows, and the buckets of each."""
-        counts = np.empty(len(self._state.names), np.int64)
-        packed = np.empty(int(self._pool[2]), BUCKET)
-        _pack(self._state.rows, self._buckets, counts, packed)
+        ends = np.empty(len(self._state.names), np.int64)
+        packed = np.empty(MOST_BYTES * int(self._pool[2]), np.uint8)
+        _pack(self._state.rows, self._buckets, ends, packed)
+        live = packed[: ends[-1] if len(ends) else 0].copy()
         waiting = [self._saved_buckets(row) for row in self._state.waiting()]
-        return self._state.snapshot(
-            (
-                np.concatenate([packed, *waiting]),
-                np.concatenate([counts, np.array([len(w) for w in waiting], np.int64)]),
-            )
-        )
+        lengths = np.array([len(live), *map(len, waiting)], np.int64)
+        parts = np.concatenate([live, *waiting]), np.concatenate([ends, lengths.cumsum()[1:]])
+        return self._state.snapshot(parts)
 
 
 @operator

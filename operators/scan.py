@@ -49,6 +49,7 @@ from operators.scan_event import (
     past_space,
     read_event,
 )  # fmt: skip
+from operators.symbols import MOST_SYMBOLS
 from operators.ticks import (
     DETAIL,
     LATENESS_UNKNOWN,
@@ -164,6 +165,7 @@ def _put_trade(tick: Array, detail: Array, received_ns: int, slots: Array) -> bo
     detail["sweep"] = slots[SWEPT]
     detail["stated_side"] = 0
     detail["stale"] = 0
+    detail["imbalance"] = 0
     detail["lateness_ms"] = LATENESS_UNKNOWN
     if slots[PARTICIPANT] > 0:
         late = slots[TIME] - slots[PARTICIPANT]
@@ -336,6 +338,9 @@ class Scanner:
         """Read what can be read of `frames`, in order."""
         self._catch_up()
         blob = b"\0".join((*frames, b""))  # a zero ends every loop over a frame
+        if blob.count(b"\0") > len(frames):  # a zero within is no end: typed decoding refuses it
+            frames = [b"" if b"\0" in frame else frame for frame in frames]
+            blob = b"\0".join((*frames, b""))
         text = np.frombuffer(blob, np.uint8)
         lengths = np.array([*map(len, frames)], np.int64)
         starts = np.cumsum(lengths + 1) - lengths - 1
@@ -343,7 +348,8 @@ class Scanner:
         ticks, details = np.empty(most, TICK), np.empty(most, DETAIL)
         crossed = np.empty(most, np.int32)
         ends = np.zeros((len(frames) + 1, 3), np.int64)
-        fresh = np.empty(len(self._table) // 4, np.int64)
+        room = min(len(self._table) // 4, MOST_SYMBOLS - len(self._names))
+        fresh = np.empty(room, np.int64)
         left = _scan(
             text,
             starts,

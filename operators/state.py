@@ -25,6 +25,19 @@ class StateVersionError(RuntimeError):
     """Saved state was written by another version of the operator."""
 
 
+def check_version(saved: int, version: int) -> None:
+    """Refuse state that was saved by another version.
+
+    Raises:
+        StateVersionError: it was.
+    """
+    if saved != version:
+        raise StateVersionError(
+            f"the recovery store holds state of version {saved}, this program writes version "
+            f"{version}: remove it to begin anew, or name another recovery folder"
+        )
+
+
 class SymbolRows:
     """A structured array with one row a symbol, in the order the feed names them.
 
@@ -40,11 +53,7 @@ class SymbolRows:
         self._saved: dict[str, int] = {}
         self._saved_rows: Array = np.empty(0, blank.dtype)
         if saved is not None:
-            if saved.version != version:
-                raise StateVersionError(
-                    f"the recovery store holds state of version {saved.version}, this program "
-                    f"writes version {version}: start without it, or with a new recovery folder"
-                )
+            check_version(saved.version, version)
             self._saved = {name: i for i, name in enumerate(saved.names)}
             self._saved_rows = saved.rows
 

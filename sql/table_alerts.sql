@@ -41,6 +41,7 @@ create table if not exists alerts (
     baseline double,
     market_wide boolean,
     track_record varchar,
+    book_imbalance double,
     message varchar not null,
     run_id varchar
 )

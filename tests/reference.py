@@ -42,6 +42,7 @@ from fractions import Fraction
 from typing import Any, NamedTuple
 
 from tests.reference_detectors import Detectors
+from tests.reference_resting import Resting, reject_book
 from tests.reference_rules import (
     BUY,
     SELL,
@@ -61,9 +62,20 @@ from tests.reference_rules import (
     usable,
 )
 from tests.reference_sessions import BEFORE_ALL_TIME, Phase, Sessions
-from tests.reference_tape import Event, Gap, Quote, Trade, micro, read_tape, whole_ms
+from tests.reference_tape import Book, Event, Gap, Quote, Trade, micro, read_tape, whole_ms
 
-__all__ = ["Gap", "Quote", "Result", "Row", "Rules", "Trade", "alert_id", "read_tape", "run"]
+__all__ = [
+    "Book",
+    "Gap",
+    "Quote",
+    "Result",
+    "Row",
+    "Rules",
+    "Trade",
+    "alert_id",
+    "read_tape",
+    "run",
+]
 
 LOOK_BACK_MS = 360_000
 
@@ -108,6 +120,7 @@ class SymbolState:
         self.newest_ms = BEFORE_ALL_TIME  # of the counted prints
         self.tick = TickReference()
         self.detectors = Detectors(name, rules, result.alerts)
+        self.resting = Resting(name, rules, sessions)
 
     # Events.
 
@@ -118,6 +131,15 @@ class SymbolState:
             self.result.rejects[self.name, code] += 1
         else:
             self.quote = quote
+
+    def on_book(self, book: Book) -> None:
+        """Section 5: a book that is not rejected replaces the last one, whole."""
+        code = reject_book(book, self.resting.book)
+        if code:
+            self.result.rejects[self.name, code] += 1
+            return
+        for said in self.resting.on_book(book):
+            self.detectors.resting(said)
 
     def on_trade(self, trade: Trade) -> Row:
         self.row += 1
@@ -208,6 +230,7 @@ class SymbolState:
     def _count(self, p: Print, row: Row) -> Row:
         self.newest_ms = p.ms
         side, certain, evidence = self._side(p)
+        self.detectors.imbalance = self.resting.imbalance(p.ms)
         self.tick.move(p.price)
         quoted = self.quote is not None
         volume, before = self.detectors.counted(p, side, certain, evidence, quoted)
@@ -256,6 +279,8 @@ def run(events: Iterable[Event], rules: Rules | None = None, *, rows: bool = Fal
             state.detectors.gap()
         elif isinstance(event, Quote):
             state.on_quote(event)
+        elif isinstance(event, Book):
+            state.on_book(event)
         else:
             row = state.on_trade(event)
             if rows:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import NamedTuple
 
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
@@ -13,7 +14,8 @@ from flows.feeds.capture_files import read_capture
 from flows.feeds.capture_lines import CaptureLine, Item, item_of
 from flows.feeds.tape import Progress
 from flows.feeds.tape_files import TapeError, TapeSet
-from operators.state import StateVersionError
+from operators.decode import Past
+from operators.state import check_version
 from operators.ticks import Frames
 
 BATCH = 1024
@@ -28,18 +30,36 @@ class CaptureState(NamedTuple):
     lines_out: int
 
 
-class _CapturePartition(StatefulSourcePartition[Item, CaptureState]):
+class _CapturePartition(StatefulSourcePartition[Item | Past, CaptureState]):
     def __init__(self, feed: CaptureFeed, lines_out: int) -> None:
         self._feed = feed
         self._lines = (line for path in feed.tape.captures for line in read_capture(path))
         self._out = 0
-        while self._out < lines_out and next(self._lines, None) is not None:
-            self._out += 1
+        self._past = lines_out  # lines that a run before this one has taken
         self._next: CaptureLine | None = None
         self._pace: tuple[float, int] | None = None
         self._awake: datetime | None = None
 
-    def next_batch(self) -> list[Item]:
+    def next_batch(self) -> list[Item | Past]:
+        if self._out < self._past:
+            return self._known()
+        return [*self._new()]
+
+    def _known(self) -> list[Item | Past]:
+        """Return lines a run before this one has taken: what they taught it is not in the store.
+
+        The symbols' codes, who is suspended, and how many prints without an id there were.
+        """
+        items: list[Item] = []
+        wanted = min(self._feed.batch, self._past - self._out)
+        for line in islice(self._lines, wanted):
+            self._out += 1
+            _append(items, line)
+        if not items:  # the captures end early; their fingerprint would have told
+            self._past = self._out
+        return [Past(item) for item in items]
+
+    def _new(self) -> list[Item]:
         items: list[Item] = []
         taken = 0
         while taken < self._feed.batch and not self._feed.stop.is_set():
@@ -78,7 +98,7 @@ class _CapturePartition(StatefulSourcePartition[Item, CaptureState]):
         return self._awake
 
     def snapshot(self) -> CaptureState:
-        return CaptureState(VERSION, self._feed.tape.fingerprint, self._out)
+        return CaptureState(VERSION, self._feed.tape.fingerprint, max(self._out, self._past))
 
 
 def _append(items: list[Item], line: CaptureLine) -> None:
@@ -94,7 +114,7 @@ def _append(items: list[Item], line: CaptureLine) -> None:
     last.frames.append(item)
 
 
-class CaptureFeed(FixedPartitionedSource[Item, CaptureState]):
+class CaptureFeed(FixedPartitionedSource[Item | Past, CaptureState]):
     """Replay raw captures, file after file, the gaps and refills of that day included.
 
     Args:
@@ -123,8 +143,7 @@ class CaptureFeed(FixedPartitionedSource[Item, CaptureState]):
         """Start reading, or go on where the state says."""
         if resume_state is None:
             return _CapturePartition(self, 0)
-        if resume_state.version != VERSION:
-            raise StateVersionError("the recovery store is of another version: use a new folder")
+        check_version(resume_state.version, VERSION)
         if resume_state.fingerprint != self.tape.fingerprint:
             raise TapeError(
                 "the recovery store belongs to another tape: name the same files, or a new folder"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
@@ -22,6 +23,7 @@ class FeedState:
     quotes of symbols without a position; `dropped_frames` are all others that found no room.
     `subscribed_ns`: since when every topic of this connection is answered, 0 before.
     `unseen_ns`: a gap from and to which event time is over, but nothing has come since.
+    `asked_at`: when the dataflow last asked for what there is, on the monotonic clock; 0 before.
     """
 
     connection: Connection = "connecting"
@@ -42,6 +44,17 @@ class FeedState:
     queue_bytes: int = 0
     shed_frames: int = 0
     dropped_frames: int = 0
+    asked_at: float = 0.0
+
+    @property
+    def still_s(self) -> float | None:
+        """For how long the dataflow has asked for nothing: it does so every millisecond.
+
+        None before it does, and once the feed has ended.
+        """
+        if not self.asked_at or self.connection == "closed":
+            return None
+        return time.monotonic() - self.asked_at
 
     @property
     def condition(self) -> Condition:
@@ -51,7 +64,7 @@ class FeedState:
     def public(self) -> dict[str, Any]:
         """Return it as plain JSON values."""
         shown = {"condition": self.condition} | vars(self)
-        for name in ("connection", "refilling", "unseen_ns"):
+        for name in ("connection", "refilling", "unseen_ns", "asked_at"):
             del shown[name]
         return shown | {"topics_refused": list(self.topics_refused)}
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
@@ -32,7 +33,7 @@ from flows.feeds.subscriber import Watch
 from flows.feeds.subscriptions import WHOLE_MARKET
 from flows.settings import Settings
 from operators.sessions import Sessions, parse_sessions
-from operators.state import StateVersionError
+from operators.state import check_version
 
 _WAIT_S = 0.001
 _STOP_S = 3.0  # for the closing handshake of a server that does not answer
@@ -155,8 +156,8 @@ class PolygonFeed(FixedPartitionedSource[Item, FeedPosition | None]):
         self, step_id: str, for_part: str, resume_state: FeedPosition | None
     ) -> _LivePartition:
         """Start the session's thread."""
-        if resume_state is not None and resume_state.version != VERSION:
-            raise StateVersionError("the recovery store is of another version: use a new folder")
+        if resume_state is not None:
+            check_version(resume_state.version, VERSION)
         queue = FrameQueue(self._max_bytes)
         session = Session(
             self.url,
@@ -227,6 +228,7 @@ class _LivePartition(StatefulSourcePartition[Item, FeedPosition | None]):
         self._state = feed.state
 
     def next_batch(self) -> list[Item]:
+        self._state.asked_at = time.monotonic()
         if self._feed.stop.is_set():
             self._thread.stop()
         ended = self._thread.ended  # before the look at the queue: nothing comes after it

@@ -83,6 +83,21 @@ def test_what_came_at_once_is_what_the_tape_says() -> None:
     assert (found.ids, found.coverage) == (expected_ids(market()), [])
 
 
+def test_a_suspension_that_lasts_to_the_end_is_on_record() -> None:
+    frames = received(lagged=False)
+    times = [msgspec.json.decode(one)[0]["t"] * MS for _, one in frames]
+    late_from = times[0] + 500 * SECOND
+    frames = [
+        (r + 40 * SECOND if at > late_from else r, one)
+        for (r, one), at in zip(frames, times, strict=True)
+    ]
+    found = Found(source(frames, 7))
+    assert sorted(symbol for symbol, _ in found.coverage) == sorted(SYMBOLS)
+    for _, one in found.coverage:
+        assert (one.cause, one.refilled, one.to_ns) == ("suspended", False, times[-1])
+        assert late_from - 60 * SECOND < one.from_ns <= late_from
+
+
 def test_a_day_with_a_lag_replays_from_its_capture_as_it_was(tmp_path: Path) -> None:
     frames = received(lagged=True)
     live = Found(source(frames, 7))

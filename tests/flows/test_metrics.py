@@ -15,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from flows.errors import OrderflowError
 from flows.feeds.feed_state import FeedState
+from flows.feeds.polygon import PolygonFeed
 from flows.health import Limits, health, problems
 from flows.latency import BOUNDS_MS, Latencies
 from flows.metrics import serve
@@ -36,6 +37,7 @@ WELL: dict[str, Any] = {
     "written_utc": "2026-11-20T15:00:00.000000Z",
     "feed_state": FeedState(connection="ok", frames=7, connects=3, reconnects=2).public(),
     "lag_ms": 12.5,
+    "still_s": 0.25,
     "last_event_utc": "2026-11-20T15:00:00.500000Z",
     "last_alert_utc": None,
     "ticks": {"trades": 5, "quotes": 6},
@@ -111,6 +113,7 @@ def test_every_figure_is_there_and_parses(serving: Serving) -> None:
         "orderflow_feed_dropped_frames_total": 0,
         "orderflow_queue_frames": 0,
         "orderflow_lag_seconds": 0.0125,
+        "orderflow_still_seconds": 0.25,
         "orderflow_last_event_timestamp_seconds": 1_795_186_800.5,
         "orderflow_suspended_symbols": 1,
         "orderflow_alerts_waiting": 0,
@@ -191,6 +194,7 @@ WRONG = [
         "what the feed sends waits for a refill",
     ),
     ({"lag_ms": 30_001.0}, "the feed is 30.0 s behind the market"),
+    ({"still_s": 12.4}, "the dataflow has stood still for 12 s"),
     ({"alerts_waiting": 3}, "the disk refuses 3 alerts, which wait in memory"),
     ({"disk_free_bytes": 5 << 20}, "only 5 MiB are free on the disk"),
     ({"disk_free_bytes": None}, "the data folder is gone"),
@@ -217,6 +221,7 @@ def test_a_run_that_is_well_is_a_200_with_the_figures_that_matter(serving: Servi
         "problems": [],
         "feed": "ok",
         "lag_ms": 12.5,
+        "still_s": 0.25,
         "history_behind": 2,
         "history_held_by": 77,
         "alerts_waiting": 0,
@@ -226,6 +231,20 @@ def test_a_run_that_is_well_is_a_200_with_the_figures_that_matter(serving: Servi
         "run_id": "R1",
         "written_utc": "2026-11-20T15:00:00.000000Z",
     }
+
+
+def test_a_dataflow_that_asks_for_nothing_any_more_can_be_told() -> None:
+    """Its own thread may hang in a disk or a lock: the feed sees that nobody takes frames."""
+    feed = PolygonFeed("ws://127.0.0.1:1", "mock-key", lambda: ("AAPL",))
+    part = feed.build_part("feed", "polygon", None)
+    assert feed.state.still_s is None
+    part.next_batch()
+    assert feed.state.still_s is not None
+    assert 0 <= feed.state.still_s < 60
+    feed.state.asked_at -= 3600
+    assert feed.state.still_s > 3600
+    part.close()
+    assert (feed.state.connection, feed.state.still_s) == ("closed", None)
 
 
 def test_the_age_of_an_old_tape_is_not_judged() -> None:

@@ -205,7 +205,7 @@ def test_buckets_are_used_again_so_a_day_takes_no_more_than_the_windows_need() -
     operator = RollingVolume()
     for start in range(0, 20_000_000, 1_000_000):
         operator(prints(*[sell(start + 1_000 * i) for i in range(1_000)]))
-    assert len(operator.snapshot().parts[0]) == 360
+    assert len(operator.snapshot().parts[0]) < 6 * 360  # bytes, five a second
 
 
 def test_the_pool_grows_with_the_symbols() -> None:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from operators import scan, symbols
 from operators.frames import Decoder
 from operators.scan import SHORTEST, Scanner
 from operators.scan_event import LONGEST_SYMBOL
@@ -289,3 +290,24 @@ def test_frames_read_either_way_keep_their_order(items: list[tuple[dict[str, Any
 
     assert timeless(together) == timeless(one_by_one)
     assert np.array(decoder._scan([], []).ticks).size == 0
+
+
+def test_symbols_invented_without_end_are_no_symbols(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every operator keeps a row for each; whether it is scanned or decoded makes no difference."""
+    monkeypatch.setattr(scan, "MOST_SYMBOLS", 20)
+    monkeypatch.setattr(symbols, "MOST_SYMBOLS", 20)
+    decoder = Decoder()
+    sent = [frame(wire_trade(sym=f"N{n}")) for n in range(30)]
+    sent += [frame(wire_trade(sym=f"N{n}", i="text")) for n in (0, 40)]
+    found = decoder(frames(*sent))
+    assert found.names == [f"N{n}" for n in range(20)]
+    assert len(found) == 21
+    assert found.rejected == {("N40", "bad_symbol"): 1} | {
+        (f"N{n}", "bad_symbol"): 1 for n in range(20, 30)
+    }
+
+
+def test_a_frame_with_a_zero_behind_its_end_is_malformed() -> None:
+    sound = frame(wire_quote())
+    found = Decoder()(frames(sound, sound + b"\0", sound + b"\0x", sound))
+    assert (len(found), found.rejected) == (2, {("", "malformed_json"): 2})

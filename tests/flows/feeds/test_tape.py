@@ -282,7 +282,7 @@ def test_state_of_another_tape_or_version_is_refused(tmp_path: Path) -> None:
     part.close()
     with pytest.raises(TapeError, match="the recovery store belongs to another tape"):
         TapeFeed(open_tapes([other])).build_part("feed", "tape", state)
-    with pytest.raises(StateVersionError, match="written by version 99"):
+    with pytest.raises(StateVersionError, match="holds state of version 99"):
         feed.build_part("feed", "tape", state._replace(version=99))
 
 

@@ -1,0 +1,117 @@
+"""Trade keys packed for a snapshot, part by part: whatever the parts, the table is the same."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from operators import key_journal
+from operators.key_journal import SEEN, KeyJournal, pack, unpack
+from operators.nbbo import PRINT
+from operators.packing import LONGEST, get, get_change, get_shares, put, put_change, put_shares
+from operators.ticks import GAP, ID_MOCK_ROW, ID_NUMBER, ID_ROW, ID_TEXT, MS, TRADE
+
+Key = tuple[int, int, int, int, int]  # as SEEN
+
+
+@pytest.mark.parametrize(
+    ("write", "read", "numbers"),
+    [
+        (put, get, [0, 1, 127, 128, 2**32, 2**63, 2**64 - 1]),
+        (put_change, get_change, [0, -1, 1, 63, -64, 2**61, -(2**61)]),
+        (put_shares, get_shares, [0, 1, 999_999, 10**6, 10**15, 10**15 + 1, 2**61]),
+    ],
+)
+def test_numbers_come_back_whatever_their_length(write: Any, read: Any, numbers: list[int]) -> None:
+    out = np.zeros(LONGEST * len(numbers), np.uint8)
+    end = 0
+    for number in numbers:
+        kind = np.uint64 if write is put else np.int64
+        end = write(out, end, kind(number))
+    n, found = 0, []
+    while n < end:
+        number, n = read(out, n)
+        found.append(int(number))
+    assert found == numbers
+
+
+key = st.tuples(
+    st.integers(-(2**63), 2**63 - 1),
+    st.integers(946_684_800_000, 4_102_444_800_000),
+    st.integers(0, 2**31 - 1),
+    st.integers(0, 2**15 - 1),
+    st.integers(-1, 2**15 - 1),
+)
+
+
+@given(st.lists(key, max_size=20))
+def test_keys_come_back_as_they_were(keys: list[Key]) -> None:
+    assert unpack(pack(np.array(keys, SEEN))).tolist() == keys
+
+
+def prints(rng: random.Random, at_ms: int, n: int) -> Any:
+    """Prints of four symbols within a minute from `at_ms`, of every kind of id; and gap marks."""
+    rows = np.zeros(n, PRINT)
+    for row in rows:
+        row["kind"] = rng.choice([TRADE, TRADE, TRADE, GAP])
+        row["id_kind"] = rng.choice([ID_ROW, ID_NUMBER, ID_MOCK_ROW, ID_TEXT])
+        row["trade_id"] = rng.choice([rng.randrange(50), -(2**63) + rng.randrange(3)])
+        row["symbol"], row["exchange"] = rng.randrange(4), rng.randrange(3)
+        row["trf"] = rng.choice([0, 0, 202])
+        row["ts_ns"] = (at_ms + rng.randrange(60_000)) * MS
+    return rows
+
+
+def youngest(keys: Any, newest_ms: Any) -> dict[tuple[int, ...], int]:
+    """What a table of keys knows: the youngest time of each key that still counts."""
+    found: dict[tuple[int, ...], int] = {}
+    for trade_id, ms, symbol, exchange, trf in keys.tolist():
+        if ms >= newest_ms[symbol] - key_journal.LOOK_BACK_MS:
+            name = (trade_id, symbol, exchange, trf)
+            found[name] = max(ms, found.get(name, 0))
+    return found
+
+
+@pytest.mark.parametrize("limit", [1 << 17, 40])
+def test_the_parts_hold_what_was_noted_and_is_young(
+    limit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With few parts, so that they are folded often; and with so many keys that none are noted."""
+    monkeypatch.setattr(key_journal, "PARTS", 3)
+    monkeypatch.setattr(key_journal, "NEW", limit)
+    rng = random.Random(1)
+    journal, every = KeyJournal(), np.empty(0, SEEN)
+    newest_ms = np.zeros(4, np.int64)
+    most = 0
+    for minute in range(30):
+        rows = prints(rng, minute * 60_000, 30)
+        journal.note(rows)
+        noted = np.empty(len(rows), SEEN)
+        every = np.concatenate([every, noted[: key_journal._note(rows, noted, 0)]])
+        for row in rows[rows["kind"] == TRADE]:
+            newest_ms[row["symbol"]] = max(newest_ms[row["symbol"]], row["ts_ns"] // MS)
+        if minute % 2:
+            parts = journal.parts(every, newest_ms)
+            found = np.concatenate([*map(unpack, parts)])
+            assert youngest(found, newest_ms) == youngest(every, newest_ms)
+            most = max(most, len(found))
+    assert 0 < most < 200  # of more than 500 noted
+
+
+def test_a_part_is_packed_once() -> None:
+    journal, newest_ms = KeyJournal(), np.zeros(4, np.int64)
+    rng = random.Random(2)
+    first = journal.parts(np.empty(0, SEEN), newest_ms)
+    journal.note(prints(rng, 0, 5))
+    second = journal.parts(np.empty(0, SEEN), newest_ms)
+    journal.note(prints(rng, 0, 5))
+    third = journal.parts(np.empty(0, SEEN), newest_ms)
+    assert [part is same for part, same in zip(third, (*first, second[1]), strict=False)] == [
+        *(True, True)
+    ]
+    assert len(third) == 3
