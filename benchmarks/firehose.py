@@ -124,7 +124,7 @@ class _Client:
                 self._flush()
                 self.say("connected")
             elif isinstance(event, Frame) and event.opcode is Opcode.TEXT:
-                requests.append(json.loads(event.data))
+                requests.append(json.loads(bytes(event.data)))
         self._flush()
         return requests
 
