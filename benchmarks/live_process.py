@@ -9,17 +9,21 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from benchmarks.mock_process import KEY
-from benchmarks.sides import ROOT, BenchmarkError
+from benchmarks.sides import ROOT, BenchmarkError, memory_mib
+from sinks.iso import ns_of
 
 PATIENCE_S = 60.0
 POLL_S = 0.1
 STOP_S = 30.0
+BOTH = ("trades", "quotes")
+_TICKS_A_S = os.sysconf("SC_CLK_TCK")
 BYTEWAX = ("bytewax.run", "flows.orderflow")
+ORDERFLOW = ("flows.cli", "run")  # with a recovery store
 
 
 class Addresses(Protocol):
@@ -36,31 +40,55 @@ class Live:
         self.folder = folder
         self._child = child
 
-    def events(self) -> int:
-        """Return how many events the flow has counted."""
+    def _status(self) -> dict[str, Any]:
         try:
-            status = json.loads((self.folder / "live" / "status.json").read_bytes())
+            status: dict[str, Any] = json.loads((self.folder / "live/status.json").read_bytes())
         except FileNotFoundError:
-            return 0
-        return sum(status["ticks"].values())
+            return {"ticks": {}}
+        return status
 
-    def reaches(self, events: int) -> None:
+    def events(self, kinds: Collection[str] = BOTH) -> int:
+        """Return how many events of some kinds the flow has counted."""
+        return sum(n for kind, n in self._status()["ticks"].items() if kind in kinds)
+
+    def reaches(self, events: int, kinds: Collection[str] = BOTH) -> None:
         """Return when the flow has counted that many events.
 
         Raises:
             BenchmarkError: it does not, or has died.
         """
         deadline = time.monotonic() + PATIENCE_S
-        while (seen := self.events()) < events:
+        while (seen := self.events(kinds)) < events:
             if self._child.poll() is not None or time.monotonic() > deadline:
                 raise BenchmarkError(f"the live flow counted {seen} of {events} events")
             time.sleep(POLL_S)
 
+    def shed_frames(self) -> int:
+        """Return how many frames found no room, whatever they held."""
+        state = self._status()["feed_state"]
+        return int(state["shed_frames"] + state["dropped_frames"])
+
+    def cpu_s(self) -> float:
+        """Return the processor time it has taken so far."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / _TICKS_A_S
+
+    def rss_mib(self) -> float:
+        """Return its memory at its peak."""
+        return memory_mib("VmHWM", self.pid)
+
+    def _alerts(self) -> list[dict[str, Any]]:
+        lines = (self.folder / "live" / "alerts.jsonl").read_bytes().splitlines()
+        return [line for line in map(json.loads, lines) if "alert_id" in line]
+
     def latencies_ms(self) -> list[float]:
         """Return the latency of each alert on file."""
-        lines = (self.folder / "live" / "alerts.jsonl").read_bytes().splitlines()
-        alerts = (line for line in map(json.loads, lines) if "alert_id" in line)
-        return [alert["latency_ms"] for alert in alerts]
+        return [alert["latency_ms"] for alert in self._alerts()]
+
+    def times_ns(self) -> list[tuple[int, int]]:
+        """Return event time and emission of each alert on file, ns since epoch."""
+        fields = ("timestamp_utc", "emitted_utc")
+        return [(ns_of(a[fields[0]]), ns_of(a[fields[1]])) for a in self._alerts()]
 
 
 @contextlib.contextmanager

@@ -10,8 +10,12 @@ from flows import instance
 from flows.assembly import Assembly
 from flows.feeds.polygon import PolygonFeed
 from flows.recovery import StoreError
-from flows.run import prepare, run_through, say
+from flows.run import EPOCH_S, prepare, run_through, say
 from flows.settings import Settings
+
+# To save the state of the whole market stands the flow still for a tenth of a second. What a
+# restart misses is not refilled in this mode anyway.
+WHOLE_MARKET_EPOCH_S = 60.0
 
 
 def run_live(settings: Settings) -> int:
@@ -26,7 +30,8 @@ def run_live(settings: Settings) -> int:
     say(f"writing to {run.root}\n")
     recovery = run.root / "recovery" if isinstance(run.feed, PolygonFeed) else None
     try:
-        run_through(run, recovery)
+        whole_market = settings.monitoring_mode == "all"
+        run_through(run, recovery, WHOLE_MARKET_EPOCH_S if whole_market else EPOCH_S)
     except StoreError as error:
         run = _without_store(settings, run, error)
     finally:

@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,6 +36,7 @@ from sinks.appendfile import LogError
 from sinks.elsewhere import SinkElsewhere, SourceElsewhere
 
 SWITCH_S = 0.00005
+EPOCH_S = 10.0
 
 SAMPLE_BANNER = """\
 No POLYGON_API_KEY is set, so this is the embedded sample tape: nothing here is the market.
@@ -117,8 +119,13 @@ def tape_feed(
     return TapeFeed(tape, symbols, speed, stated_side=tapes.stated_side)
 
 
-def run_through(run: Assembly, recovery: Path | None) -> int | None:
+def run_through(run: Assembly, recovery: Path | None, epoch_s: float = EPOCH_S) -> int | None:
     """Run to the end; return the signal that stopped it, if one did.
+
+    Args:
+        run: What `assemble` or `prepare` has put together.
+        recovery: Folder of the recovery store; None: keep none.
+        epoch_s: Between two snapshots of the state; the flow stands still for each.
 
     Raises:
         StoreError: the recovery store failed.
@@ -127,7 +134,11 @@ def run_through(run: Assembly, recovery: Path | None) -> int | None:
     restore = run.stop_on_signals()
     how = "failed"
     try:
-        cli_main(run.flow, recovery_config=recovery_config(recovery))
+        cli_main(
+            run.flow,
+            epoch_interval=timedelta(seconds=epoch_s),
+            recovery_config=recovery_config(recovery),
+        )
         how = "finished"
     except (RuntimeError, OSError) as error:
         cause = _cause(error) or error

@@ -67,6 +67,9 @@ from operators.verdicts import is_known_condition, sale_class
 TOP_PRICE = int(MAX_PRICE) * MICRO
 TOP_SMALL = 2**15 - 1  # of an exchange or TRF code
 
+SHORTEST = len('{"ev":"Q","sym":"A","t":946684800000}')
+"""Bytes of the least a scanned event has: so many cannot hold more events than one."""
+
 SYMBOL = np.dtype([("low", np.int64), ("high", np.int64), ("code", np.int32)], align=True)
 """A symbol of up to 16 bytes and its code (-1: free), in a table of a power-of-two size."""
 
@@ -341,7 +344,7 @@ class Scanner:
         text = np.frombuffer(blob, np.uint8)
         lengths = np.array([*map(len, frames)], np.int64)
         starts = np.cumsum(lengths + 1) - lengths - 1
-        most = blob.count(b"{")
+        most = len(blob) // SHORTEST + 1  # and one that turns out to be none
         ticks, details = np.empty(most, TICK), np.empty(most, DETAIL)
         crossed = np.empty(most, np.int32)
         ends = np.zeros((len(frames) + 1, 3), np.int64)

@@ -203,13 +203,17 @@ class HistoryFile:
     def _read_file(
         self, connection: duckdb.DuckDBPyConnection, table: Table, file: LogFile, anew: bool
     ) -> tuple[int, int]:
-        """Insert the rest of a file; return how many rows, and where its last line ends."""
+        """Insert the rest of a file; return how many rows, and where its last line ends.
+
+        To where it ended when it was looked at, or a log that is written all the time would
+        never be read to its end.
+        """
         count = 0
         marks = self._marks if self._marks is not None else {}
         key = (table.name, file.first_line)
         while True:
             offset, block = read_from(file, marks.get(key, 0))
-            if not block:
+            if not block or (count and offset >= file.size):
                 return count, offset
             rows = [row for row in map(table.to_row, parse_lines(block)) if row is not None]
             connection.begin()

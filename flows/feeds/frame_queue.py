@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -119,26 +119,30 @@ class FrameQueue:
         """Name the symbols whose quotes are shed last."""
         self._held = frozenset(symbol.encode() for symbol in symbols)
 
-    def put(self, received_ns: int, frame: bytes) -> None:
-        """Add a frame; if there is no room, shed quotes, then the oldest frames."""
-        size = len(frame) + FRAME_OVERHEAD
+    def put(self, received_ns: int, frames: Sequence[bytes]) -> None:
+        """Add frames read together; if there is no room, shed quotes, then the oldest frames."""
         with self._filled:
-            chunk = self._items[-1] if self._items else None
-            if not isinstance(chunk, _Chunk) or chunk.full:
-                chunk = _Chunk()
-                self._items.append(chunk)
-            chunk.received_ns.append(received_ns)
-            chunk.frames.append(frame)
-            chunk.size += size
-            self.frames += 1
-            self.bytes += size
-            while self.bytes > self._max_bytes and self.frames > len(chunk.frames):
-                if self._swept < len(self._items) - 1:
-                    self._sweep_next()
-                else:
-                    self._drop_oldest()
+            for i in range(0, len(frames), _CHUNK_FRAMES):
+                self._add(received_ns, frames[i : i + _CHUNK_FRAMES])
             if self._waiting:
                 self._filled.notify()
+
+    def _add(self, received_ns: int, frames: Sequence[bytes]) -> None:
+        chunk = self._items[-1] if self._items else None
+        if not isinstance(chunk, _Chunk) or chunk.full:
+            chunk = _Chunk()
+            self._items.append(chunk)
+        size = sum(map(len, frames)) + FRAME_OVERHEAD * len(frames)
+        chunk.received_ns += [received_ns] * len(frames)
+        chunk.frames += frames
+        chunk.size += size
+        self.frames += len(frames)
+        self.bytes += size
+        while self.bytes > self._max_bytes and self.frames > len(chunk.frames):
+            if self._swept < len(self._items) - 1:
+                self._sweep_next()
+            else:
+                self._drop_oldest()
 
     def mark(self, coverage: Coverage) -> None:
         """Add a coverage record, behind the frames there are and before those to come."""

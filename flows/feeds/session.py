@@ -10,18 +10,19 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Coroutine
-from typing import Any
+from collections.abc import Coroutine, Sequence
+from typing import Any, cast
 from urllib.parse import SplitResult, urlsplit
 
 import msgspec
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from flows.errors import FeedRefusedError, SettingsError
 from flows.feeds.backoff import Backoff, Timing
 from flows.feeds.clock_skew import ClockSkew
 from flows.feeds.feed_state import FeedState, Listeners, Outage
+from flows.feeds.frame_connection import FrameConnection
 from flows.feeds.frame_queue import FrameQueue, first_event_ns
 from flows.feeds.gaps import Gaps
 from flows.feeds.sentences import Sentences
@@ -35,6 +36,7 @@ MARKET = "stocks"
 MAX_FRAME = 16 * 2**20
 DISCONNECT, SILENCE, MAX_CONNECTIONS = "disconnect", "silence", "max_connections"
 _LOOK_NS = 1_000_000_000
+_STATUS, _RARE = b'"status"', b"u"  # a letter of it that trades and quotes do not have
 _POLICY = 1008  # closing code of a connection over quota, should its status have been lost
 # After these the server closes the connection; they are the cause of the gap that follows.
 _FATAL = frozenset((MAX_CONNECTIONS, "slow_consumer", "force_disconnect", "auth_timeout"))
@@ -126,6 +128,7 @@ class Session:
         self._subscriber = self._new_subscriber()
         self._stands_since: float | None = None
         self._cause = DISCONNECT
+        self._look_ns = 0  # receipt of the next frame whose times are compared
 
     def _new_subscriber(self) -> Subscriber:
         return Subscriber(
@@ -175,29 +178,35 @@ class Session:
             ping_interval=self._timing.ping_s,
             ping_timeout=self._timing.pong_s,
             max_size=MAX_FRAME,
-            max_queue=1024,  # frames; the library's 16 stop and start the socket all the time
             compression=None,
             proxy=None,
-        ) as connection:
+            create_connection=FrameConnection,
+        ) as made:
+            connection = cast(FrameConnection, made)
             self._state.connects += 1
             self._state.reconnects = self._state.connects - 1
             self._subscriber = self._new_subscriber()
             await self._log_in(connection)
+            self._look_ns = 0
+            if self._skew is not None:
+                self._skew.begin()
             await _until_one_fails(
-                self._read(connection), self._keep_subscribed(connection), self._keep_listening()
+                connection.listen(self._heard),
+                self._keep_subscribed(connection),
+                self._keep_listening(),
             )
 
-    async def _log_in(self, connection: ClientConnection) -> None:
+    async def _log_in(self, connection: FrameConnection) -> None:
         await self._reply(connection, "connected")
         login = msgspec.json.encode({"action": "auth", "params": self._key})
         await connection.send(login, text=True)
         await self._reply(connection, "auth_success")
 
-    async def _reply(self, connection: ClientConnection, wanted: str) -> None:
+    async def _reply(self, connection: FrameConnection, wanted: str) -> None:
         try:
             async with asyncio.timeout(self._timing.reply_s):
                 while True:
-                    for event in events_of(await connection.recv(decode=False)):
+                    for event in events_of(await connection.message()):
                         if event.get("status") == wanted:
                             return
                         self._refusal(event)
@@ -217,7 +226,7 @@ class Session:
             self._cause = status
             raise LostError(f"{status}: {self._sentences.safe(message)}")
 
-    async def _keep_subscribed(self, connection: ClientConnection) -> None:
+    async def _keep_subscribed(self, connection: FrameConnection) -> None:
         """Ask for what is wanted, at once and whenever it changes; look after missing acks."""
         while True:
             await self._subscriber.ask(connection)
@@ -278,34 +287,35 @@ class Session:
         if not over_quota:
             self._sentences.unreachable(error)
 
-    async def _read(self, connection: ClientConnection) -> None:
-        recv, now, put, state = connection.recv, time.time_ns, self._queue.put, self._state
-        skew, look_ns = self._skew, 0
-        if skew is not None:
-            skew.begin()
-        while True:
-            frame: bytes | None = await recv(decode=False)
-            received_ns = now()
-            if frame is not None and b'"status"' in frame:
-                frame, statuses = without_statuses(frame)
-                for status in statuses:
-                    self._status(status)
-            if frame is None:
-                continue
-            if self._stands_since is None:
-                self._stands()
-            if self._gaps.open:
-                state.unseen_ns = None
-                self._queue.mark(self._gaps.end(received_ns, frame))
-            if self._sessions is not None:
-                self._mark_start(first_event_ns(frame, received_ns))
-            put(received_ns, frame)
-            if skew is not None and received_ns >= look_ns:
-                look_ns = received_ns + _LOOK_NS
-                skew.look(received_ns, frame, self._listeners.said)
-            self._gaps.saw(received_ns, frame)
-            state.frames += 1
-            state.last_received_ns = received_ns
+    def _heard(self, received_ns: int, frames: Sequence[bytes]) -> None:
+        """Take frames that were read together."""
+        if not [frame for frame in frames if _RARE in frame and _STATUS in frame]:
+            self._take(received_ns, frames)
+            return
+        for frame in frames:
+            data, statuses = without_statuses(frame) if _STATUS in frame else (frame, [])
+            for status in statuses:
+                self._status(status)
+            if data is not None:
+                self._take(received_ns, (data,))
+
+    def _take(self, received_ns: int, frames: Sequence[bytes]) -> None:
+        """Queue frames of data."""
+        state, skew = self._state, self._skew
+        if self._stands_since is None:
+            self._stands()
+        if self._gaps.open:
+            state.unseen_ns = None
+            self._queue.mark(self._gaps.end(received_ns, frames[0]))
+        if self._sessions is not None:
+            self._mark_start(first_event_ns(frames[0], received_ns))
+        self._queue.put(received_ns, frames)
+        if skew is not None and received_ns >= self._look_ns:
+            self._look_ns = received_ns + _LOOK_NS
+            skew.look(received_ns, frames[-1], self._listeners.said)
+        self._gaps.saw(received_ns, frames[-1])
+        state.frames += len(frames)
+        state.last_received_ns = received_ns
 
     def _mark_start(self, first_ns: int) -> None:
         """Say what was missed before the first event of the run, once."""

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from operators import scan, symbols
 from operators.frames import Decoder
-from operators.scan import Scanner
+from operators.scan import SHORTEST, Scanner
 from operators.scan_event import LONGEST_SYMBOL
 from operators.ticks import DETAIL, Array, Ticks
 from tests.make import frame, frames, wire_quote, wire_trade
@@ -46,6 +46,22 @@ QUOTES = [
 def left(*contents: bytes) -> int:
     """How many frames are not read here."""
     return Scanner([])(contents, [1] * len(contents)).left
+
+
+SMALLEST = b'{"ev":"Q","sym":"A","t":946684800000}'
+
+
+@pytest.mark.parametrize("events", [1, 2, 1000])
+def test_there_is_room_for_as_many_events_as_bytes_can_hold(events: int) -> None:
+    content = b"[" + b",".join([SMALLEST] * events) + b"]"
+    assert len(SMALLEST) == SHORTEST
+    assert len(Scanner([])([content] * 3, [1, 2, 3]).ticks) == 3 * events
+
+
+def test_there_is_room_for_what_turns_out_to_be_no_event() -> None:
+    none = b'[{"sym":"A","t":946684800000}]'
+    assert len(none) < SHORTEST
+    assert left(none) == 1
 
 
 def rows(ticks: Ticks) -> list[tuple[Any, ...]]:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from sinks.history_file import HeldError, HistoryFile, Table
+from sinks.history_file import HeldError, HistoryFile, Row, Table
+from sinks.tailer import Record
 from tests.sinks.notes import HOUR, NOON, Clock, event, numbered, open_log, write_notes
 from tests.sinks.shelf import CREATE, ask, held, shelf, shelved, to_row
 
@@ -81,6 +82,20 @@ def test_ten_thousand_alerts_are_caught_up_in_a_moment(db: Path, log: Path) -> N
     assert shelf(db, log).catch_up() == {"notes": 10_002}
     assert time.monotonic() - started < 5
     assert shelved(db) == numbered(log)
+
+
+def test_a_log_that_grows_while_it_is_read_is_read_to_where_it_ended(db: Path, log: Path) -> None:
+    more = iter("cdefgh")
+
+    def grow(record: Record) -> Row | None:
+        write_notes(log, *(note for note in [next(more, "")] if note))
+        return to_row(record)
+
+    table = Table("notes", log, CREATE, grow, "select *, null from appender_data", joined=1)
+    history = HistoryFile(db, [table])
+    assert history.catch_up() == {"notes": 2}
+    assert history.catch_up() == {"notes": 2}
+    assert shelved(db) == [(1, "a"), (2, "b"), (3, "c"), (4, "d")]
 
 
 def test_rotated_files_are_read_once_whatever_their_name(db: Path, log: Path) -> None:

@@ -39,7 +39,7 @@ def shed(symbol: str, from_ms: int, to_ms: int) -> Coverage:
 def filled(queue: FrameQueue, *texts: str, chunks: int, start: int = 0) -> None:
     """Queue so many chunks of 100-byte frames, one a millisecond, of these events in turn."""
     for i in range(start, start + chunks * CHUNK):
-        queue.put(i * MS, frame(i, texts[i % len(texts)]))
+        queue.put(i * MS, [frame(i, texts[i % len(texts)])])
 
 
 def drained(queue: FrameQueue) -> tuple[list[Coverage], list[Frames]]:
@@ -114,7 +114,7 @@ def test_a_frame_with_one_quote_of_a_symbol_held_stays() -> None:
     queue = FrameQueue(max_bytes=2 * CHUNK * SIZE)
     queue.hold(["B"])
     for i in range(3 * CHUNK):
-        queue.put(i * MS, frame(i, "Q.A", "Q.B"))
+        queue.put(i * MS, [frame(i, "Q.A", "Q.B")])
     assert queue.shed_frames == 0
     assert queue.dropped_frames == CHUNK
 
@@ -153,7 +153,7 @@ def test_frames_that_may_miss_quotes_are_marked_until_a_second_after() -> None:
     assert (len(after.frames), after.quotes_shed) == (2 * CHUNK, True)
     last_ms = 3 * CHUNK - 1 + 1000
     for ms, marked in ((last_ms, True), (last_ms + 1, False)):
-        queue.put(ms * MS, frame(ms, "T.A"))
+        queue.put(ms * MS, [frame(ms, "T.A")])
         assert queue.take(0) == [Frames([ms * MS], [frame(ms, "T.A")], quotes_shed=marked)]
 
 
@@ -195,7 +195,7 @@ def test_every_frame_is_handed_out_in_order_or_shed_or_dropped_and_then_on_recor
     texts = rng.choice((("T.A", "Q.A", "Q.B"), ("Q.B", "Q.C"), ("T.A",), ("T.A", *["Q.B"] * 20)))
     total, marks = 12 * CHUNK, 0
     for ms in range(total):
-        queue.put(ms * MS, frame(ms, rng.choice(texts)))
+        queue.put(ms * MS, [frame(ms, rng.choice(texts))])
         assert queue.bytes <= max(queue._max_bytes, (CHUNK + 1) * SIZE)
         if rng.random() < 0.001:
             queue.mark(Coverage("MARK", marks, marks, "disconnect", refilled=False))
