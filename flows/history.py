@@ -21,8 +21,9 @@ import msgspec
 
 from flows.answers import SQL, queries, run_query
 from flows.errors import OrderflowError
+from flows.learned_lines import sizes_row, volumes_row
 from flows.lines import RunLine, run_line
-from flows.places import ALERTS, HISTORY, SCORES
+from flows.places import ALERTS, HISTORY, LEARNED, SCORES
 from flows.rows import alert_row, coverage_row, eligibility_row, reject_row, run_of, run_row
 from flows.scorecard.log import score_row
 from sinks.appendfile import LogError
@@ -84,8 +85,14 @@ def history_file(root: Path, warn: Callable[[str], None] = warn_stderr) -> Histo
         "eligibility", root / PRINTS, _sql("table_eligibility"), eligibility_row, _BY_RUN, 1
     )
     scores = Table("scorecard", root / SCORES, _sql("table_scorecard"), score_row)
+    sizes = Table(
+        "parent_sizes", root / LEARNED, _sql("table_parent_sizes"), sizes_row, latest=True
+    )
+    curves = Table(
+        "volume_curve", root / LEARNED, _sql("table_volume_curve"), volumes_row, latest=True
+    )
     views = [path.read_text() for path in sorted(SQL.glob("view_*.sql"))]
-    tables = [runs, alerts, rejects, coverage, prints, scores]
+    tables = [runs, alerts, rejects, coverage, prints, scores, sizes, curves]
     return HistoryFile(root / HISTORY, tables, views, warn)
 
 
@@ -114,7 +121,7 @@ class History:
         self._root, self._run, self._totals, self._warn = root, run, totals, warn
         self.keeper = HistoryKeeper(
             history_file(root, warn),
-            [root / name for name in (ALERTS, REJECTS, COVERED, PRINTS)],
+            [root / name for name in (ALERTS, REJECTS, COVERED, PRINTS, LEARNED)],
             on_start=self._note_start,
             on_end=self._note_end,
             period_s=period_s,
@@ -184,7 +191,7 @@ def rebuild_history(root: Path, *, patience_s: float = PATIENCE_S) -> Rebuilt:
     Raises:
         OrderflowError: there is no log, or somebody held the history all the time.
     """
-    names = (ALERTS, REJECTS, COVERED, PRINTS, RUNS, SCORES)
+    names = (ALERTS, REJECTS, COVERED, PRINTS, RUNS, SCORES, LEARNED)
     if not any((root / name).exists() for name in names):
         raise OrderflowError(f"there is no {ALERTS} in {root}: name the folder of a run.")
     return catch_up(root, anew=True, patience_s=patience_s)

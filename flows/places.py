@@ -11,6 +11,7 @@ ALERTS = "alerts.jsonl"
 HISTORY = "alerts.duckdb"
 STATUS = "status.json"
 SCORES = "scorecard.jsonl"
+LEARNED = "learned.jsonl"
 
 
 def cache_folder() -> Path:

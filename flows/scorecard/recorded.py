@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime
 import numpy as np
 
 from flows.feeds.tape import TapeFeed
+from flows.learned import learned_of
 from flows.orderflow import rules_of
 from flows.pipeline import Pipeline
 from flows.settings import Settings
@@ -153,7 +154,7 @@ def record(feed: TapeFeed, settings: Settings) -> Recorded:
         out.symbols.update(chunk.names)
         _prints(chunk, prints)
 
-    pipeline = Pipeline(rules_of(settings, "replay"), watch)
+    pipeline = Pipeline(rules_of(settings, "replay", learned_of(settings)), watch)
     for ticks in chunks(feed):
         out.trades += len(ticks.details)
         out.quotes += _quotes(ticks, quotes)
