@@ -9,7 +9,16 @@ import sys
 from benchmarks.report import Result, save, table
 from benchmarks.sides import BenchmarkError
 
-NAMES = ("tape_replay", "wire_path", "red_burst", "latency", "footprint", "snapshot", "overhead")
+NAMES = (
+    "tape_replay",
+    "wire_path",
+    "red_burst",
+    "latency",
+    "footprint",
+    "adaptive",
+    "snapshot",
+    "overhead",
+)
 RUNS = 5
 
 

@@ -25,6 +25,8 @@ from flows.feeds.tape import TapeFeed
 from flows.health import Limits, free_bytes
 from flows.history import COVERED, PRINTS, REJECTS, History, Totals, new_run
 from flows.latency import Latencies
+from flows.learned import learned_of
+from flows.learned_lines import LearnedLines
 from flows.lines import (
     RunLine,
     alert_line,
@@ -35,9 +37,10 @@ from flows.lines import (
 )
 from flows.notices import NoticeSink
 from flows.orderflow import Outputs, build, rules_of
-from flows.places import ALERTS, STATUS, tape_folder
+from flows.places import ALERTS, LEARNED, STATUS, tape_folder
 from flows.settings import Settings
 from flows.warm_up import settle
+from operators.learned import DayPart
 from operators.records import Alert, Coverage, Lagging, Ledger, Reject
 from sinks.appendfile import LogError
 from sinks.appendlog import ToLine, warn_stderr
@@ -235,7 +238,7 @@ def assemble(
         period_s=LIVE_HISTORY_S if is_live else REPLAY_HISTORY_S,
     )
     latencies = Latencies()
-    logs = _logs(root, history.keeper, is_live, latencies)
+    logs = _logs(root, history.keeper, is_live, latencies, LearnedLines.of(settings))
     state = feed.state if isinstance(feed, PolygonFeed) else None
     recorder = Recorder(tape_folder(root), said) if is_live and settings.record else None
     status.describe = _describer(
@@ -251,11 +254,13 @@ def assemble(
         logs.eligibility,
         status,
         NoticeSink() if live is None else NoticeSink(lagging=live.lagging),
+        logs.learned,
     )
     source: Source[Any] = feed
     if recorder is not None and isinstance(feed, PolygonFeed):
         source = RecordedFeed(feed, recorder)
-    flow = build(source, rules_of(settings, FEED_NAMES[kind]), outputs)
+    learned = learned_of(settings, root, live=is_live)
+    flow = build(source, rules_of(settings, FEED_NAMES[kind], learned), outputs)
     served = _nothing
     if is_live and settings.metrics_port:
         served = _serve(settings, latencies, lambda: status.describe(copied(status.totals)))
@@ -268,9 +273,16 @@ class _Logs(NamedTuple):
     rejects: JsonlSink[Reject]
     coverage: JsonlSink[Coverage]
     eligibility: JsonlSink[Ledger]
+    learned: JsonlSink[DayPart]
 
 
-def _logs(root: Path, keeper: HistoryKeeper, is_live: bool, latencies: Latencies) -> _Logs:
+def _logs(
+    root: Path,
+    keeper: HistoryKeeper,
+    is_live: bool,
+    latencies: Latencies,
+    learned: LearnedLines,
+) -> _Logs:
     def beside(name: str, to_line: ToLine[Any]) -> JsonlSink[Any]:
         return JsonlSink(
             root / name, to_line, sync_each_batch=False, follower=keeper, close_timeout_s=0.5
@@ -291,6 +303,7 @@ def _logs(root: Path, keeper: HistoryKeeper, is_live: bool, latencies: Latencies
         beside(REJECTS, reject_line),
         beside(COVERED, coverage_line),
         beside(PRINTS, eligibility_line),
+        beside(LEARNED, learned.line),
     )
 
 

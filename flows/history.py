@@ -21,8 +21,9 @@ import msgspec
 
 from flows.answers import SQL, queries, run_query
 from flows.errors import OrderflowError
+from flows.learned_lines import sizes_row, volumes_row
 from flows.lines import RunLine, run_line
-from flows.places import ALERTS, HISTORY, SCORES, TUNES
+from flows.places import ALERTS, HISTORY, LEARNED, SCORES, TUNES
 from flows.rows import alert_row, coverage_row, eligibility_row, reject_row, run_of, run_row
 from flows.scorecard.log import score_row
 from flows.tune.log import tune_row
@@ -86,8 +87,14 @@ def history_file(root: Path, warn: Callable[[str], None] = warn_stderr) -> Histo
     )
     scores = Table("scorecard", root / SCORES, _sql("table_scorecard"), score_row)
     tunes = Table("tune", root / TUNES, _sql("table_tune"), tune_row)
+    sizes = Table(
+        "parent_sizes", root / LEARNED, _sql("table_parent_sizes"), sizes_row, latest=True
+    )
+    curves = Table(
+        "volume_curve", root / LEARNED, _sql("table_volume_curve"), volumes_row, latest=True
+    )
     views = [path.read_text() for path in sorted(SQL.glob("view_*.sql"))]
-    tables = [runs, alerts, rejects, coverage, prints, scores, tunes]
+    tables = [runs, alerts, rejects, coverage, prints, scores, tunes, sizes, curves]
     return HistoryFile(root / HISTORY, tables, views, warn)
 
 
@@ -116,7 +123,7 @@ class History:
         self._root, self._run, self._totals, self._warn = root, run, totals, warn
         self.keeper = HistoryKeeper(
             history_file(root, warn),
-            [root / name for name in (ALERTS, REJECTS, COVERED, PRINTS)],
+            [root / name for name in (ALERTS, REJECTS, COVERED, PRINTS, LEARNED)],
             on_start=self._note_start,
             on_end=self._note_end,
             period_s=period_s,
@@ -186,7 +193,7 @@ def rebuild_history(root: Path, *, patience_s: float = PATIENCE_S) -> Rebuilt:
     Raises:
         OrderflowError: there is no log, or somebody held the history all the time.
     """
-    names = (ALERTS, REJECTS, COVERED, PRINTS, RUNS, SCORES, TUNES)
+    names = (ALERTS, REJECTS, COVERED, PRINTS, RUNS, SCORES, TUNES, LEARNED)
     if not any((root / name).exists() for name in names):
         raise OrderflowError(f"there is no {ALERTS} in {root}: name the folder of a run.")
     return catch_up(root, anew=True, patience_s=patience_s)

@@ -172,6 +172,8 @@ def alert_line(alert: Alert, seq: int, emitted_ns: int) -> bytes:
         valid_until=None if alert.valid_until_ns is None else iso_utc(alert.valid_until_ns),
         late=alert.late,
         first_ts_utc=iso_utc(alert.first_ns),
+        percentile=alert.percentile,
+        baseline=alert.baseline,
         book_imbalance=alert.book_imbalance,
         message=alert.message,
     )

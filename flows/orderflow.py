@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 import bytewax.operators as op
@@ -28,19 +29,25 @@ from operators.exit_signal import AlertRules, alerts
 from operators.firings import fired
 from operators.freshness import LagRules
 from operators.large_orders import ParentRules, large_orders
+from operators.learned import NOTHING, Learned
+from operators.learning import learning
 from operators.ledger import ledger
 from operators.nbbo import Prints, nbbo
+from operators.own_sizes import PICO, OwnRules, own_large_orders
 from operators.records import Alert, Coverage, Notice
-from operators.red_burst import BurstRules, red_burst
+from operators.red_burst import BASELINE_MINUTES, BurstRules, red_burst
 from operators.resting_orders import RestingRules, resting_orders
 from operators.rolling_volume import rolling_volume
 from operators.sessions import Sessions, parse_sessions
 from operators.shards import by_shard
 from operators.ticks import MICRO, Ticks
+from operators.usual_volume import usual_volume
 from operators.verdicts import VERDICTS
 from sinks.opening import Opening
 
 LIVE = "live"
+ADAPTIVE = "adaptive"
+LEAST_AVERAGE = 1_000 * MICRO  # of the five minutes before a burst, a minute, in adaptive mode
 _ENDLESS_NS = 2**61  # longer than any time, and what 64 bits can add
 Counts = Mapping[str, Mapping[str, int]]
 
@@ -57,6 +64,15 @@ class Rules:
     bursts: BurstRules
     alerts: AlertRules
     resting: RestingRules
+    adaptive: AdaptiveRules | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AdaptiveRules:
+    """What adaptive mode has instead of fixed thresholds, and what it knows at the start."""
+
+    parents: OwnRules
+    learned: Learned
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,35 +89,43 @@ class Outputs:
     eligibility: Sink[Any]
     status: Sink[Any]
     notices: Sink[Any]
+    learned: Sink[Any]
     opening: Source[Any] = field(default_factory=Opening)
 
 
-def rules_of(settings: Settings, feed: str) -> Rules:
+def rules_of(settings: Settings, feed: str, learned: Learned = NOTHING) -> Rules:
     """Turn settings into the units the operators count in.
 
     Args:
         settings: Checked settings.
         feed: What alerts name as their feed: `live`, `replay` or `sample`. Only live are
             the positions of now, and so a short one, of interest.
+        learned: What past sessions taught, for adaptive mode.
 
     Raises:
         PositionsError: live, and the positions file cannot be read.
     """
     sessions = parse_sessions(settings.sessions)
     window_ms = settings.alert_window_seconds * 1000
+    parents = ParentRules(settings.parent_gap_ms, settings.large_order_size * MICRO)
+    adaptive = None
+    if settings.detection_mode == ADAPTIVE:
+        least = int(Decimal(str(settings.min_notional)) * PICO)
+        adaptive = AdaptiveRules(OwnRules(parents, least), learned)
     lag = LagRules(_ns(settings.lag_warn_seconds), _ns(settings.lag_suspend_seconds))
     return Rules(
         lag if settings.freshness else None,
         sessions,
         EligibilityRules(sessions, settings.late_print_ms),
         SideRules(SIDE_RULES[settings.side_rule], settings.quote_max_age_seconds * 1000),
-        ParentRules(settings.parent_gap_ms, settings.large_order_size * MICRO),
+        parents,
         BurstRules(
             settings.volume_spike_threshold,
             settings.red_burst_threshold,
             settings.sell_share,
             settings.min_burst_volume * MICRO,
             window_ms,
+            LEAST_AVERAGE * BASELINE_MINUTES if adaptive else 0,
         ),
         AlertRules(
             feed,
@@ -120,6 +144,7 @@ def rules_of(settings: Settings, feed: str) -> Rules:
             settings.min_notional if settings.detection_mode == "adaptive" else 0.0,
             settings.quote_max_age_seconds * 1000,
         ),
+        adaptive,
     )
 
 
@@ -149,7 +174,11 @@ def build(feed: Source[Any], rules: Rules, outputs: Outputs) -> Dataflow:
     judged = eligibility("eligibility", chunks, rules.eligibility)
     signed = aggressor("aggressor", judged, rules.side)
     rolled = rolling_volume("rolling_volume", signed)
-    parents = large_orders("large_orders", rolled, rules.parents)
+    if rules.adaptive is None:
+        parents = large_orders("large_orders", rolled, rules.parents)
+    else:
+        parents = adapted("adaptive", rolled, rules.sessions, rules.adaptive)
+        op.output("learned", learning("learning", parents), outputs.learned)
     bursts = red_burst("red_burst", parents, rules.bursts)
 
     firings = fired("fired", bursts, rules.sessions)  # ("AAPL", Firing)
@@ -166,6 +195,25 @@ def build(feed: Source[Any], rules: Rules, outputs: Outputs) -> Dataflow:
     counts = op.merge("counts", opening, tally("tally", seen.ticks, seen.coverage, judged, said))
     op.output("status", counts, outputs.status)
     return graph
+
+
+@operator
+def adapted(
+    step_id: str, rolled: KeyedStream[Prints], sessions: Sessions, rules: AdaptiveRules
+) -> KeyedStream[Prints]:
+    """Measure parents and volume by the symbol's own past.
+
+    Args:
+        step_id: Name of the step.
+        rolled: `(shard, chunk)` with sides and volume.
+        sessions: What is admitted.
+        rules: Floors, and what is known at the start.
+
+    Returns:
+        `(shard, chunk)` with `parents`, `expected` and, where a day is over, `learned`.
+    """
+    parents = own_large_orders("own_sizes", rolled, rules.parents, rules.learned.sizes)
+    return usual_volume("usual_volume", parents, sessions, rules.learned.volumes)
 
 
 @operator

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from flows.orderflow import Rules
@@ -12,14 +12,30 @@ from operators.exit_signal import Alerts, SymbolAlerts
 from operators.firings import firings
 from operators.large_orders import LargeOrders
 from operators.nbbo import Nbbo, Prints
+from operators.own_sizes import OwnLargeOrders
 from operators.records import Alert
 from operators.red_burst import RedBurst
 from operators.resting_orders import RestingOrders
 from operators.rolling_volume import RollingVolume
 from operators.shards import Splitter
+from operators.state import Snapshot
 from operators.ticks import Ticks
+from operators.usual_volume import UsualVolume
 
 Watch = Callable[[Prints], None]
+
+
+def parent_operators(
+    rules: Rules, saved: Sequence[Snapshot | None] = (None, None)
+) -> list[Callable[[Prints], Prints]]:
+    """Return what finds large parents, and in adaptive mode the usual volume: of one shard."""
+    if rules.adaptive is None:
+        return [LargeOrders(rules.parents, saved[0])]
+    learned = rules.adaptive.learned
+    return [
+        OwnLargeOrders(rules.adaptive.parents, learned.sizes, saved[0]),
+        UsualVolume(rules.sessions, learned.volumes, saved[1]),
+    ]
 
 
 class Pipeline:
@@ -44,7 +60,7 @@ class Pipeline:
                 Eligibility(rules.eligibility),
                 Aggressor(rules.side),
                 RollingVolume(),
-                LargeOrders(rules.parents),
+                *parent_operators(rules),
                 RedBurst(rules.bursts),
             ]
         return self._shards[shard]

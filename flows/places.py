@@ -12,6 +12,7 @@ HISTORY = "alerts.duckdb"
 STATUS = "status.json"
 SCORES = "scorecard.jsonl"
 TUNES = "tune.jsonl"
+LEARNED = "learned.jsonl"
 
 
 def cache_folder() -> Path:

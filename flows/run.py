@@ -24,6 +24,7 @@ from flows.feeds.feed_state import Listeners
 from flows.feeds.polygon import PolygonFeed, polygon_feed
 from flows.feeds.tape import TapeFeed
 from flows.feeds.tape_files import expand, open_tapes
+from flows.learned import is_adaptive, learned_of
 from flows.orderflow import Outputs, build, rules_of
 from flows.places import live_folder
 from flows.progress import shown
@@ -194,7 +195,7 @@ def replay(
     """
     kind = "sample" if tapes.paths == sample_tape().paths else "tape"
     feed = tape_feed(settings, tapes, kind, speed)
-    warm_up(say)
+    warm_up(say, adaptive=is_adaptive(settings))
     folder = "sample" if kind == "sample" else "replay"
     root = replay_folder(settings.data_dir, folder, out, recovery)
     run = assemble(root, feed, kind, settings, None)
@@ -244,7 +245,7 @@ def prepare(settings: Settings, raise_refusal: bool = True) -> Assembly:
         OrderflowError: another process runs on the folder, or it cannot be written.
     """
     kind = resolve_feed(settings)
-    warm_up(say, live=kind == "polygon")
+    warm_up(say, live=kind == "polygon", adaptive=is_adaptive(settings))
     if kind == "polygon":
         root = made(live_folder(settings.data_dir))
         instance.hold(root)
@@ -283,8 +284,10 @@ def dataflow(settings: Settings) -> Dataflow:
     """
     if process_index(sys.argv):
         kind = resolve_feed(settings)
-        warm_up(say)
-        return build(SourceElsewhere(), rules_of(settings, FEED_NAMES[kind]), elsewhere())
+        warm_up(say, adaptive=is_adaptive(settings))
+        live = live_folder(settings.data_dir) if kind == "polygon" else None
+        learned = learned_of(settings, live, live=live is not None)
+        return build(SourceElsewhere(), rules_of(settings, FEED_NAMES[kind], learned), elsewhere())
     run = prepare(settings)
     run.stop_on_signals()
     say(f"writing to {run.root}\n")
@@ -294,7 +297,7 @@ def dataflow(settings: Settings) -> Dataflow:
 def elsewhere() -> Outputs:
     """Return outputs for a process that has none."""
     sink = SinkElsewhere()
-    return Outputs(sink, sink, sink, sink, sink, sink, sink, SourceElsewhere())
+    return Outputs(sink, sink, sink, sink, sink, sink, sink, sink, SourceElsewhere())
 
 
 def paths_of(tapes: Sequence[Path]) -> tuple[str, ...]:

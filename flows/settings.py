@@ -85,6 +85,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     min_notional: Annotated[
         float, Rule("Smallest parent that is large in adaptive mode", "dollars", 0)
     ] = 200_000.0
+    learn_from: Annotated[
+        Path | None, Rule("Run, or its history, that adaptive mode learns from beside its own")
+    ] = None
     volume_spike_threshold: Annotated[
         float, Rule("Volume over its average that starts a red burst", low=1.5, high=10)
     ] = 3.0
@@ -328,12 +331,7 @@ def _shown(value: Any) -> str:
 
 
 def _check_together(settings: Settings) -> None:
-    """Refuse what is wrong only beside another setting, or not built yet."""
-    if settings.detection_mode == "adaptive":
-        raise SettingsError(
-            f"ORDER_FLOW_DETECTION_MODE is adaptive ({settings.sources['detection_mode']}), but "
-            "this version detects in fixed mode only: leave it at fixed."
-        )
+    """Refuse what is wrong only beside another setting."""
     for setting in TABLE:
         floor = setting.rule.floor
         if floor is None:

@@ -23,6 +23,7 @@ from operators.eligibility import Eligibility, EligibilityRules
 from operators.freshness import Freshness, LagRules
 from operators.large_orders import LargeOrders, ParentRules
 from operators.nbbo import Nbbo
+from operators.own_sizes import OwnLargeOrders, OwnRules
 from operators.red_burst import BurstRules, RedBurst
 from operators.resting_orders import RestingOrders, RestingRules
 from operators.rolling_volume import RollingVolume
@@ -30,10 +31,13 @@ from operators.scan import Scanner
 from operators.sessions import PHASES, Sessions, phase_name
 from operators.shards import Splitter
 from operators.ticks import DETAIL, GAP, ID_NUMBER, MS, QUOTE, TICK, TRADE, Array, Ticks
+from operators.usual_volume import UsualVolume
 from operators.values import fill_values
 
 
-def warm_up(say: Callable[[str], object] = sys.stderr.write, live: bool = False) -> None:
+def warm_up(
+    say: Callable[[str], object] = sys.stderr.write, live: bool = False, adaptive: bool = False
+) -> None:
     """Compile the kernels, or load them where they were compiled before.
 
     Whatever else would be slow the first time (the exchange calendar) is done here, too.
@@ -41,6 +45,7 @@ def warm_up(say: Callable[[str], object] = sys.stderr.write, live: bool = False)
     Args:
         say: Told when this will take a while.
         live: Small chunks, and alerts that must not wait; no order books.
+        adaptive: The kernels of adaptive mode, too.
     """
     if not kernels.use_cache(cache_folder() / "kernels", parallel=not live):
         say("compiling kernels, first run only\n")
@@ -69,6 +74,9 @@ def warm_up(say: Callable[[str], object] = sys.stderr.write, live: bool = False)
     orders = LargeOrders(ParentRules(10, 1))
     bursts = RedBurst(BurstRules(3.0, 4.0, 0.6, 1, 1))
     chunk = bursts(orders(volume(signer(judge(prints)))))
+    if adaptive:
+        own = OwnLargeOrders(OwnRules(ParentRules(10, 1), 0), {})
+        UsualVolume(Sessions((), None), {})(own(chunk))
     # State that was saved is unpacked by kernels of its own.
     Eligibility(EligibilityRules(Sessions((), None), 1000), judge.snapshot())(chunk)
     RollingVolume(volume.snapshot())(chunk)

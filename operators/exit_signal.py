@@ -197,7 +197,10 @@ class Alerts:
                 vwap=parent.vwap,
                 prints=parent.prints,
                 venues=parent.venues,
-                threshold=self._rules.large_order_size,
+                threshold=(
+                    self._rules.large_order_size if parent.threshold is None else parent.threshold
+                ),
+                percentile=parent.percentile,
                 escalates=escalates,
                 first_ns=parent.first_ns,
                 message=f"Large seller detected: {firing.symbol} {shares(parent.size)} @ "
@@ -212,10 +215,15 @@ class Alerts:
             "volume_1m": firing.volume_1m,
             "avg_volume_1m": firing.avg_volume_1m,
             "sell_share": firing.sell_share,
+            "baseline": firing.baseline,
         }
 
     def _burst_text(self, firing: Firing) -> str:
-        return f"{firing.volume_ratio:.1f}x the 5-minute average, {firing.sell_share:.0%} sells"
+        if firing.baseline is None:
+            ratio = f"{firing.volume_ratio:.1f}x the 5-minute average"
+        else:
+            ratio = f"{(firing.volume_1m or 0) / firing.baseline:.1f}x the usual volume"
+        return f"{ratio}, {firing.sell_share:.0%} sells"
 
     def _on_burst(self, firing: Firing, out: list[Alert]) -> None:
         critical = firing.burst == BURST_CRITICAL

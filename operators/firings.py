@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -53,7 +54,28 @@ def _parent(event: Fields) -> Parent:
         prints=event["prints"],
         venues=event["venues"],
         first_ns=event["first_ns"],
+        **_measure(event),
     )
+
+
+def _measure(event: Fields) -> Fields:
+    """Return what a parent was held against in adaptive mode."""
+    if "threshold" not in event:
+        return {}
+    percentile = event["percentile"]
+    return {
+        "threshold": event["threshold"] / MICRO,
+        "percentile": None if math.isnan(percentile) else round(percentile, 3),
+    }
+
+
+def _baseline(chunk: Prints, i: int) -> float | None:
+    """Return what the minute was held against in adaptive mode, shares a minute."""
+    if not len(chunk.expected):
+        return None
+    row = chunk.expected[i]
+    known = row["warm"] and row["baseline"] > 0
+    return float(row["baseline"] / BASELINE_MINUTES / MICRO) if known else None
 
 
 def _volumes(volume: Fields) -> Fields:
@@ -92,6 +114,7 @@ def _firing(
         burst_first_ns=episode.get("first_ns", 0),
         late=chunk.origin == LATE,
         warming=chunk.origin == WARMING,
+        baseline=_baseline(chunk, i),
         imbalance=imbalance_of(row["imbalance"]),
         **_volumes(_fields(chunk.volume[i])),
     )

@@ -65,7 +65,7 @@ def _bits(mask: Any) -> int:
 
 
 @step
-def _parent_side(row: Row, side: int, evidence: int) -> tuple[int, bool]:
+def parent_side(row: Row, side: int, evidence: int) -> tuple[int, bool]:
     """Return the side with which a print joins parents (UNKNOWN: not at all), and if alone."""
     if evidence in (AT_QUOTE, STATED):
         return side, False
@@ -80,7 +80,7 @@ def _dollars(row: Row) -> float:
 
 
 @step
-def _report_alone(parent: Row, run: Row, row: Row, threshold: int) -> None:
+def report_alone(parent: Row, run: Row, row: Row, threshold: int) -> None:
     """Describe a large print that is a parent by itself; the run beside it goes on."""
     run["alone"] -= 1
     parent["kind"] = SELLER_CRITICAL if row["size"] >= 2 * threshold else SELLER_WARNING
@@ -93,7 +93,7 @@ def _report_alone(parent: Row, run: Row, row: Row, threshold: int) -> None:
 
 
 @step
-def _report(parent: Row, run: Row, kind: int) -> None:
+def report(parent: Row, run: Row, kind: int) -> None:
     """Describe a run at the print on which it reached a threshold."""
     run["fired"] = kind
     parent["kind"] = kind
@@ -106,11 +106,16 @@ def _report(parent: Row, run: Row, kind: int) -> None:
 
 
 @step
-def _join(run: Row, row: Row, side: int, gap_ms: int) -> None:
+def goes_on(run: Row, row: Row, side: int, gap_ms: int) -> bool:
+    """Whether a print belongs to the run before it."""
+    pause_ms = row["ts_ns"] // MS - run["last_ms"]
+    return bool(run["side"] == side and gap_ms > 0 and pause_ms <= gap_ms)
+
+
+@step
+def join(run: Row, row: Row, side: int, gap_ms: int) -> None:
     """Add a print to its run, or begin the next one with it."""
-    ms = row["ts_ns"] // MS
-    goes_on = run["side"] == side and gap_ms > 0 and ms - run["last_ms"] <= gap_ms
-    if not goes_on:
+    if not goes_on(run, row, side, gap_ms):
         run["size"] = 0
         run["notional"] = 0.0
         run["first_ns"] = row["ts_ns"]
@@ -121,13 +126,13 @@ def _join(run: Row, row: Row, side: int, gap_ms: int) -> None:
         run["fired"] = 0
     run["size"] += row["size"]
     run["notional"] += _dollars(row)
-    run["last_ms"] = ms
+    run["last_ms"] = row["ts_ns"] // MS
     run["venues"] |= np.uint64(1) << np.uint64(min(max(row["exchange"], 0), 63))
     run["prints"] += 1
 
 
 @step
-def _reached(run: Row, threshold: int) -> int:
+def reached(run: Row, threshold: int) -> int:
     """Return what the run has newly become: 0, or the kind to report."""
     if run["side"] == BUY:
         return LARGE_BUYER if run["fired"] == 0 and run["size"] >= threshold else 0
@@ -158,19 +163,19 @@ def _find_parents(
             run["side"] = UNKNOWN
         if verdict[i] != COUNTED:
             continue
-        joins, alone = _parent_side(row, side[i], evidence[i])
+        joins, alone = parent_side(row, side[i], evidence[i])
         if joins == UNKNOWN:
             continue
         if alone:
             if row["size"] < threshold:
                 continue
-            _report_alone(out[n], run, row, threshold)
+            report_alone(out[n], run, row, threshold)
         else:
-            _join(run, row, joins, gap_ms)
-            kind = _reached(run, threshold)
+            join(run, row, joins, gap_ms)
+            kind = reached(run, threshold)
             if kind == 0:
                 continue
-            _report(out[n], run, kind)
+            report(out[n], run, kind)
         out[n]["row"] = i
         n += 1
     return n

@@ -5,6 +5,7 @@ This comes before the shards, for all symbols at once: the stream behind it has 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import bytewax.operators as op
@@ -14,6 +15,7 @@ from bytewax.operators import KeyedStream
 
 from operators.columns import columns
 from operators.kernels import kernel
+from operators.learned import DayPart
 from operators.state import Snapshot, SymbolRows, blank
 from operators.ticks import LIVE, QUOTE, TRADE, Array, Ticks, no_resting
 
@@ -64,7 +66,8 @@ class Prints:
     Every column has one entry a print; the event tables at the end have one row for each
     print on which something happened (`row` points at the print); `resting` has one for each
     level of a book, `at` the number of prints before it. `quotes_shed`: the quote
-    beside a print may have lost its successor.
+    beside a print may have lost its successor. `expected`: as `volume`, its baseline what the
+    minute is held against in adaptive mode. `learned`: what sessions that are over taught.
     """
 
     names: list[str]
@@ -81,6 +84,8 @@ class Prints:
     parents: Array = field(default_factory=_no_rows)
     bursts: Array = field(default_factory=_no_rows)
     ledger: Array = field(default_factory=_no_rows)
+    expected: Array = field(default_factory=_no_rows)
+    learned: Sequence[DayPart] = ()
     resting: Array = field(default_factory=no_resting)
 
     def __len__(self) -> int:

@@ -69,7 +69,8 @@ class Parent(msgspec.Struct, frozen=True, gc=False):
 
     `kind`: SELLER_WARNING, SELLER_CRITICAL or LARGE_BUYER. Sizes in shares, money in dollars.
     `number` counts the runs of the symbol, so that an escalation finds its first alert; it is
-    negative for a print that is a parent by itself.
+    negative for a print that is a parent by itself. Adaptive mode: `threshold` in shares, and
+    the percentile of the symbol's parents it was, None while too few are known.
     """
 
     kind: int
@@ -80,6 +81,8 @@ class Parent(msgspec.Struct, frozen=True, gc=False):
     prints: int
     venues: int
     first_ns: int
+    threshold: float | None = None
+    percentile: float | None = None
 
 
 class Resting(msgspec.Struct, frozen=True, gc=False):
@@ -103,6 +106,7 @@ class Firing(msgspec.Struct, frozen=True, gc=False):
     `resting`: no print fired but a level of the book, whose price is `price`, and which `resting`
     describes. `imbalance`: of the book then, None without depth.
     `volume_1m` and `avg_volume_1m` in shares; `sell_share` of the classified volume.
+    `baseline`: what adaptive mode held `volume_1m` against, shares a minute.
     `late`: only a refill revealed it; `warming`: from before the run, to be remembered, not said.
     """
 
@@ -126,6 +130,7 @@ class Firing(msgspec.Struct, frozen=True, gc=False):
     sell_share: float | None
     late: bool = False
     warming: bool = False
+    baseline: float | None = None
     imbalance: float | None = None
     resting: Resting | None = None
 
@@ -168,5 +173,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     valid_until_ns: int | None = None
     late: bool = False
     first_ns: int
+    percentile: float | None = None
+    baseline: float | None = None
     book_imbalance: float | None = None
     message: str

@@ -57,12 +57,14 @@ def _find_bursts(
     verdict: Array,
     resets: Array,
     volume: Array,
+    expected: Array,
     state: Array,
     calm: float,
     spike: float,
     critical: float,
     sell_share: float,
     min_volume: int,
+    min_baseline: int,
     window_ms: int,
     out: Array,
 ) -> int:
@@ -73,13 +75,15 @@ def _find_bursts(
             episode["open"] = 0
         if verdict[i] != COUNTED:
             continue
-        ratio = _ratio(volume[i])
+        ratio = _ratio(expected[i])
         if ratio < 0:
             continue
         ms = rows[i]["ts_ns"] // MS
         if episode["open"] and ratio < calm and ms - episode["first_ns"] // MS >= window_ms:
             episode["open"] = 0
         if ratio < spike or not _is_red(volume[i], min_volume, sell_share):
+            continue
+        if volume[i]["baseline"] < min_baseline:
             continue
         kind = BURST_CRITICAL if ratio >= critical else BURST_WARNING
         if kind <= episode["open"]:
@@ -97,13 +101,17 @@ def _find_bursts(
 
 @dataclass(frozen=True, slots=True)
 class BurstRules:
-    """`spike` and `critical` are ratios; `min_volume` in 1e-6 share; `window_ms` of alerts."""
+    """`spike` and `critical` are ratios; `min_volume` in 1e-6 share; `window_ms` of alerts.
+
+    `min_baseline`: of the five minutes before, in 1e-6 share.
+    """
 
     spike: float
     critical: float
     sell_share: float
     min_volume: int
     window_ms: int
+    min_baseline: int = 0
 
 
 class RedBurst:
@@ -117,7 +125,10 @@ class RedBurst:
         self._out = Scratch(BURST)
 
     def __call__(self, chunk: Prints) -> Prints:
-        """Return `chunk` with `bursts`, rows of BURST in print order."""
+        """Return `chunk` with `bursts`, rows of BURST in print order.
+
+        A minute is held against `expected` where it is known, else against `volume`.
+        """
         self._state.bind(chunk.names)
         out = self._out.of(len(chunk))
         rules = self._rules
@@ -126,12 +137,14 @@ class RedBurst:
             chunk.verdict,
             chunk.resets,
             chunk.volume,
+            chunk.expected if len(chunk.expected) else chunk.volume,
             self._state.rows,
             self._calm,
             rules.spike,
             rules.critical,
             rules.sell_share,
             rules.min_volume,
+            rules.min_baseline,
             rules.window_ms,
             out,
         )

@@ -19,6 +19,8 @@ settings.register_profile("orderflow", deadline=None, print_blob=True)
 settings.load_profile("orderflow")
 
 
+_WARM_UP = "from flows.warm_up import warm_up; warm_up(live={live}, adaptive={adaptive})"
+
 # Where a shell starts the tests in the background, all they start would be deaf to Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -40,7 +42,7 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     started = [
         subprocess.Popen(
-            [sys.executable, "-c", f"from flows.warm_up import warm_up; warm_up(live={live})"],
+            [sys.executable, "-c", _WARM_UP.format(live=live, adaptive=not live)],
             cwd=Path(__file__).parents[1],
         )
         for live in (False, True)

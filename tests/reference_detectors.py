@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
+from tests.reference_own import OwnSizes, UsualVolume
 from tests.reference_rules import BUY, SELL, UNKNOWN, Print, Rules, alert_id, exact
 from tests.reference_tape import MICRO
 
@@ -79,10 +80,16 @@ class Detectors:
         self.buyers: list[int] = []
         self.cooldown: Cooldown | None = None
         self.evidence: str | None = None  # of the side of the print at hand
+        self.own, self.usual = OwnSizes(rules), UsualVolume(rules)
+        self.expected: int | None = None  # of the five minutes, in adaptive mode
         self.imbalance: float | None = None  # of the book before that print
 
     def reset(self) -> None:
         """Section 2: a new phase or a reopening. Fired sellers and the cooldown stay."""
+        for run in (self.since.seller, self.since.buyer):
+            if run is not None:
+                self.own.over(run.size)
+        self.own.seen_ms = None
         self.since = Since()
 
     def gap(self) -> None:
@@ -92,6 +99,7 @@ class Detectors:
     def out_of_order(self, p: Print) -> None:
         """Section 1: its volume goes to its own second, side unknown."""
         self._add_volume(p, UNKNOWN)
+        self.usual.add_behind(p)
         self.since.before = None  # that second may lie in the five minutes: sum them again
 
     def counted(
@@ -104,12 +112,15 @@ class Detectors:
         self.evidence = evidence
         if self.since.warm_from_ms is None:
             self.since.warm_from_ms = p.ms
+            self.usual.begin()
         self._add_volume(p, side)
+        self.usual.add(p)
         volume, before = self._window(p.second)
         new_seller = self._large_orders(p, side, certain, quoted)
         critical_burst = self._red_burst(p, volume, before)
         if new_seller or critical_burst:
-            self._exit_signal(p, critical_burst, _volumes(volume, before) if critical_burst else {})
+            volumes = self._volumes(volume, before) if critical_burst else {}
+            self._exit_signal(p, critical_burst, volumes)
         return volume, before
 
     # Section 4: large sellers.
@@ -117,20 +128,36 @@ class Detectors:
     def _large_orders(self, p: Print, side: int, certain: bool, quoted: bool) -> bool:
         """Follow the runs; return whether a seller fired for the first time."""
         if certain and side == SELL:
+            self.own.see(p.ms)
+            self._over(self.since.buyer)
             self.since.buyer = None
             self.since.seller = self._join(self.since.seller, p)
             return self._fire_seller(p, self.since.seller)
         if certain and side == BUY:
+            self.own.see(p.ms)
+            self._over(self.since.seller)
             self.since.seller = None
             self.since.buyer = self._join(self.since.buyer, p)
             self._count_buyer(p, self.since.buyer)
-        elif side == SELL and self.evidence == "tick" and not quoted:
-            return self._fire_seller(p, self._join(None, p))
+        elif side != UNKNOWN and self.evidence == "tick" and not quoted:
+            self.own.see(p.ms)
+            fired = side == SELL and self._fire_seller(p, self._join(None, p))
+            self.own.over(p.size)
+            return fired
         return False
+
+    def _over(self, run: Run | None) -> None:
+        if run is not None:
+            self.own.over(run.size)
+
+    def _threshold(self) -> Fraction:
+        given = self.rules.parent_threshold(self.name)
+        return Fraction(self.own.threshold) if given is None else given
 
     def _join(self, run: Run | None, p: Print) -> Run:
         gap = self.rules.parent_gap_ms
         if run is None or gap == 0 or p.ms - run.last_ms > gap:
+            self._over(run)
             run = Run(first_ns=p.trade.ts_ns, last_ms=p.ms)
         run.add(p)
         return run
@@ -139,7 +166,7 @@ class Detectors:
         """The size reaches `times` the threshold; adaptive asks for money too."""
         if self.rules.adaptive and run.notional < exact(self.rules.min_notional) * MICRO**2:
             return False
-        return run.size >= times * self.rules.parent_threshold(self.name)
+        return run.size >= times * self._threshold()
 
     def _count_buyer(self, p: Print, run: Run) -> None:
         if run.fired is None and self._reaches(run, 1):
@@ -162,7 +189,7 @@ class Detectors:
             p,
             "large_seller",
             severity,
-            self.rules.parent_threshold(self.name) / MICRO,
+            self._threshold() / MICRO,
             order_size=run.size / MICRO,
             notional=float(Fraction(run.notional, MICRO**2)),
             vwap=float(Fraction(run.notional, run.size * MICRO)),
@@ -170,6 +197,7 @@ class Detectors:
             venues=len(run.venues),
             escalates=escalates,
             first_ns=run.first_ns,
+            percentile=self.own.percentile if self.rules.adaptive else None,
         )
         return first
 
@@ -200,7 +228,12 @@ class Detectors:
         warm_from = self.since.warm_from_ms
         if before == 0 or warm_from is None or p.ms - warm_from < WARM_UP_MS:
             return None
-        ratio = Fraction(5 * volume.total(), before)
+        held = before
+        if self.rules.adaptive:
+            held = self.expected = self.usual.expected(p, volume.total(), before, warm_from)
+        if held == 0:
+            return None
+        ratio = Fraction(5 * volume.total(), held)
         self._end_episode(p, ratio)
         if not self._is_red(volume, before, ratio):
             return None
@@ -235,7 +268,7 @@ class Detectors:
             "red_burst",
             severity,
             exact(self.rules.volume_spike_threshold),
-            **_volumes(volume, before),
+            **self._volumes(volume, before),
             escalates=episode.alert_id if episode else None,
             first_ns=first_ns,
         )
@@ -273,6 +306,13 @@ class Detectors:
         if self.cooldown is None:
             self.cooldown = Cooldown(p.ms, self._id(p, "exit_signal", "critical"), set())
         self.cooldown.reasons |= set(reasons)
+
+    def _volumes(self, volume: Counter[int], before: int) -> dict[str, float]:
+        """Say V and A, and in adaptive mode what V was held against."""
+        said = _volumes(volume, before)
+        if self.rules.adaptive and self.expected is not None:
+            said["baseline"] = float(Fraction(self.expected, 5 * MICRO))
+        return said
 
     def _in_window(self, p: Print, ms: int) -> bool:
         return p.ms - ms <= self.rules.alert_window_ms
@@ -339,6 +379,8 @@ class Detectors:
             "escalates": None,
             "valid_until_ms": None,
             "first_ns": p.trade.ts_ns,
+            "percentile": None,
+            "baseline": None,
             "book_imbalance": self.imbalance,
         }
         self.alerts.append({**alert, **said})

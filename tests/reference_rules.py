@@ -40,9 +40,9 @@ class Print(NamedTuple):
 
 @dataclass(frozen=True)
 class Rules:
-    """Section 10. `own_percentile` is what adaptive mode knows of a symbol's parents, shares.
+    """Section 10. `own_percentile`: the percentile adaptive mode is given instead of learning it.
 
-    How the 99.9th percentile is learnt is not repeated here: the reference is given its value.
+    In shares, for cases worked out by hand.
     """
 
     detection_mode: str = "fixed"
@@ -70,12 +70,12 @@ class Rules:
     def alert_window_ms(self) -> Fraction:
         return exact(self.alert_window_seconds) * 1000
 
-    def parent_threshold(self, symbol: str) -> Fraction:
-        """Return the size, in micro-shares, at which a parent order is large (section 4)."""
+    def parent_threshold(self, symbol: str) -> Fraction | None:
+        """Return the size, in micro-shares, at which a parent is large; None: to be learnt."""
         if not self.adaptive:
             return exact(self.large_order_size) * MICRO
         if symbol not in self.own_percentile:
-            raise ValueError(f"adaptive mode needs own_percentile[{symbol!r}], in shares")
+            return None
         return max(Fraction(1_000), exact(self.own_percentile[symbol])) * MICRO
 
 

@@ -79,9 +79,17 @@ def first_trades(stream: Iterator[Ticks], most: int) -> Iterator[Ticks]:
         yield chunk
 
 
-@pytest.mark.parametrize("tape", TAPES)
-def test_operators_and_reference_agree(real_data: Path, tape: str) -> None:
-    rules = Rules(sessions="all" if tape.startswith("crypto") else "regular")
+STOCKS = tuple(tape for tape in TAPES if not tape.startswith("crypto"))
+IN_ADAPTIVE_MODE = ("crypto_WIFUSDT_20260412", "lean_IBM_20131008", "lean_SPY_20131008")
+
+
+@pytest.mark.parametrize(
+    ("tape", "mode"),
+    [*((tape, "fixed") for tape in TAPES), *((tape, "adaptive") for tape in IN_ADAPTIVE_MODE)],
+)
+def test_operators_and_reference_agree(real_data: Path, tape: str, mode: str) -> None:
+    sessions = "all" if tape.startswith("crypto") else "regular"
+    rules = Rules(sessions=sessions, detection_mode=mode)
     engine = Engine(rules)
     for chunk in first_trades(chunks(real_data, tape), MOST_TRADES):
         engine.feed_ticks(chunk)
@@ -100,6 +108,24 @@ def test_fixed_mode_finds_the_large_sellers_of_a_day_of_bank_of_america(real_dat
         engine.feed_ticks(chunk)
     found = [alert.alert_type for alert in engine.alerts]
     assert found.count("large_seller") == 1_117
+
+
+@pytest.mark.parametrize("tape", STOCKS)
+def test_adaptive_mode_raises_2_to_30_alerts_a_day_on_market_trades(
+    real_data: Path, tape: str
+) -> None:
+    """Without any history, settings as shipped; no alert stands on an auction or a late report."""
+    engine, stands_on = Engine(Rules(detection_mode="adaptive")), set()
+
+    def note(chunk: Prints) -> None:
+        rows = [*chunk.parents["row"].tolist(), *chunk.bursts["row"].tolist()]
+        stands_on.update(chunk.verdict[rows].tolist())
+
+    engine.watch = note
+    for chunk in chunks(real_data, tape):
+        engine.feed_ticks(chunk)
+    assert 2 <= len(engine.alerts) <= 30
+    assert stands_on == {COUNTED}
 
 
 @pytest.mark.parametrize("tape", ["lobster_AAPL_20120621", "lobster_AMZN_20120621"])

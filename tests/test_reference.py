@@ -70,6 +70,8 @@ def test_a_large_seller_says_what_the_parent_did_so_far() -> None:
             "escalates": None,
             "valid_until_ms": None,
             "first_ns": ns(0.25),
+            "percentile": None,
+            "baseline": None,
         }
     ]
 

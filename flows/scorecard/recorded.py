@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime
 import numpy as np
 
 from flows.feeds.tape import TapeFeed
+from flows.learned import learned_of
 from flows.orderflow import rules_of
 from flows.pipeline import Pipeline, Watch
 from flows.settings import Settings
@@ -156,7 +157,7 @@ def record(feed: TapeFeed, settings: Settings, also: Watch | None = None) -> Rec
         if also is not None:
             also(chunk)
 
-    pipeline = Pipeline(rules_of(settings, "replay"), watch)
+    pipeline = Pipeline(rules_of(settings, "replay", learned_of(settings)), watch)
     for ticks in chunks(feed):
         out.trades += len(ticks.details)
         out.quotes += _quotes(ticks, quotes)

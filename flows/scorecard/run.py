@@ -13,6 +13,7 @@ import msgspec
 from flows.errors import OrderflowError
 from flows.feeds.capture import CaptureFeed
 from flows.history import catch_up
+from flows.learned import is_adaptive
 from flows.places import HISTORY, SCORES
 from flows.progress import shown
 from flows.run import TapeFiles, say, tape_feed
@@ -50,7 +51,7 @@ def score_tapes(
     feed = tape_feed(settings, TapeFiles(tapes), "tape", None)
     if isinstance(feed, CaptureFeed):
         raise OrderflowError("the scorecard reads tapes of trades and quotes, not raw captures.")
-    warm_up(say)
+    warm_up(say, adaptive=is_adaptive(settings))
     condenser = Condenser(grid_around(settings).lowest())
     with shown(feed.progress, progress):
         recorded = record(feed, settings, condenser)

@@ -102,6 +102,7 @@ def test_the_named_queries_say_what_they_answer() -> None:
         "latency_percentiles": (
             "Latency per run: milliseconds from the frame's receipt to the line's write."
         ),
+        "own_sizes": queries()["own_sizes"],
         "prints_by_verdict": (
             "Prints of each symbol and day by what became of them: `counted` is what the rules saw."
         ),

@@ -208,7 +208,8 @@ def test_a_history_rebuilt_is_the_history_there_was(tmp_path: Path) -> None:
     db.unlink()
     rebuilt = rebuild_history(tmp_path)
     assert str(rebuilt) == (
-        f"{db}: 2 runs, 3 alerts, 1 rejects, 0 coverage, 0 eligibility, 0 scorecard, 0 tune"
+        f"{db}: 2 runs, 3 alerts, 1 rejects, 0 coverage, 0 eligibility, 0 scorecard, 0 tune, "
+        "0 parent_sizes, 0 volume_curve"
     )
     assert [ask(db, f"select * from {table} order by all") for table in tables] == before
     rebuild_history(tmp_path)

@@ -38,6 +38,7 @@ def test_without_anything_set_the_defaults_of_the_specification_hold(tmp_path: P
         "large_order_size": 10_000,
         "parent_gap_ms": 10,
         "min_notional": 200_000.0,
+        "learn_from": None,
         "volume_spike_threshold": 3.0,
         "red_burst_threshold": 4.0,
         "sell_share": 0.6,
@@ -139,13 +140,6 @@ def test_the_critical_threshold_may_not_lie_below_the_spike_threshold(tmp_path: 
     assert told({"ORDER_FLOW_VOLUME_SPIKE_THRESHOLD": "5"}, tmp_path) == (
         "ORDER_FLOW_RED_BURST_THRESHOLD is 4 (default), but must be at least "
         "ORDER_FLOW_VOLUME_SPIKE_THRESHOLD, which is 5 (environment)."
-    )
-
-
-def test_adaptive_detection_is_refused_rather_than_ignored(tmp_path: Path) -> None:
-    assert told({"ORDER_FLOW_DETECTION_MODE": "adaptive"}, tmp_path) == (
-        "ORDER_FLOW_DETECTION_MODE is adaptive (environment), but this version detects in fixed "
-        "mode only: leave it at fixed."
     )
 
 

@@ -13,12 +13,13 @@ import pytest
 
 from flows.orderflow import Rules as OperatorRules
 from flows.orderflow import rules_of
+from flows.pipeline import parent_operators
 from flows.settings import Settings
 from operators.aggressor import Aggressor
 from operators.eligibility import Eligibility
 from operators.exit_signal import Alerts, SymbolAlerts
 from operators.firings import firings
-from operators.large_orders import LargeOrders
+from operators.learned import NOTHING, DayPart, Learned, SizeDay, VolumeDay
 from operators.nbbo import EVERY, Nbbo, Prints
 from operators.records import Alert
 from operators.red_burst import RedBurst
@@ -37,7 +38,7 @@ from tests.reference_tape import Event, Gap
 Saved = tuple[dict[str, list[Snapshot]], dict[str, SymbolAlerts], Counter[str]]
 
 
-def operator_rules(rules: Rules) -> OperatorRules:
+def operator_rules(rules: Rules, known: Learned = NOTHING) -> OperatorRules:
     """Return the operators' rules for the reference's, through the settings."""
     settings = Settings(
         large_order_size=int(str(rules.large_order_size)),
@@ -52,19 +53,21 @@ def operator_rules(rules: Rules) -> OperatorRules:
         quote_max_age_seconds=int(str(rules.quote_max_age_seconds)),
         late_print_ms=rules.late_print_ms,
         sessions=rules.sessions,
+        detection_mode=rules.detection_mode,
+        min_notional=float(rules.min_notional),
         book_levels=rules.book_levels,
     )
-    return rules_of(settings, "replay")
+    return rules_of(settings, "replay", known)
 
 
 class _Shard:
     def __init__(self, rules: OperatorRules, saved: Sequence[Snapshot | None]) -> None:
-        judge, signer, volume, parents, bursts = saved
+        judge, signer, volume, parents, *usual, bursts = saved
         self.steps: list[Any] = [
             Eligibility(rules.eligibility, judge),
             Aggressor(rules.side, signer),
             RollingVolume(volume),
-            LargeOrders(rules.parents, parents),
+            *parent_operators(rules, (parents, *usual)),
             RedBurst(rules.bursts, bursts),
         ]
 
@@ -85,6 +88,10 @@ class Engine:
         saved: What `snapshot` returned, to go on from.
         names: Symbols in the order the feed names them.
         watch: Is shown every chunk of prints behind the operators.
+        known: What past sessions taught.
+
+    Attributes:
+        taught: What sessions that are over taught, as it came.
     """
 
     rules: Rules
@@ -93,9 +100,11 @@ class Engine:
     alerts: list[Alert] = field(default_factory=list)
     verdicts: Counter[tuple[str, date, str]] = field(default_factory=Counter)
     watch: Callable[[Prints], None] = lambda _: None
+    known: Learned = NOTHING
+    taught: list[DayPart] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._rules = operator_rules(self.rules)
+        self._rules = operator_rules(self.rules, self.known)
         self._saved_shards, self._symbols, rows = self.saved
         self.tape = Tape(self.names, rows)
         resting, quotes = self._saved_shards.pop(EVERY, [None, None])
@@ -120,10 +129,11 @@ class Engine:
         """Process one chunk of a feed."""
         for shard, chunk in self._splitter.split(self._nbbo(self._resting(ticks))):
             if shard not in self._shards:
-                saved = self._saved_shards.pop(shard, [None] * 5)
+                saved = self._saved_shards.pop(shard, [None] * 6)
                 self._shards[shard] = _Shard(self._rules, saved)
             out = self._shards[shard](chunk)
             self.watch(out)
+            self.taught += out.learned
             self._count(out)
             for symbol, firing in firings(out, self._rules.sessions):
                 state = self._symbols.setdefault(symbol, SymbolAlerts())
@@ -141,6 +151,19 @@ class Engine:
         ):
             if verdict != GAP_MARK:
                 self.verdicts[chunk.names[code], days[hour], VERDICTS[verdict]] += 1
+
+    def learned(self) -> Learned:
+        """Return what all sessions taught, the one that is not over included, by symbol."""
+        taught = list(self.taught)
+        for shard in self._shards.values():
+            for step in shard.steps:
+                last = step.finish()
+                taught += [] if last is None else last.learned
+        newest = {(type(p), p.symbol, p.day, p.since_ns): p for p in taught}.values()
+        return Learned(
+            grouped([p for p in newest if isinstance(p, SizeDay)], lambda p: p.symbol),
+            grouped([p for p in newest if isinstance(p, VolumeDay)], lambda p: p.symbol),
+        )
 
     def snapshot(self) -> Saved:
         """Return the whole state, as pickling leaves it."""
@@ -191,13 +214,15 @@ def said(alert: Alert) -> dict[str, Any]:
         "escalates": alert.escalates,
         "valid_until_ms": None if alert.valid_until_ns is None else alert.valid_until_ns // MS,
         "first_ns": alert.first_ns,
+        "percentile": alert.percentile,
+        "baseline": alert.baseline,
         "book_imbalance": alert.book_imbalance,
     }
 
 
 def expected(alert: dict[str, Any]) -> dict[str, Any]:
     """Return an alert of the reference; money that is only shown is rounded by the operators."""
-    shown = {"vwap": 2e-6, "notional": 0.006, "avg_volume_1m": 1e-9}
+    shown = {"vwap": 2e-6, "notional": 0.006, "avg_volume_1m": 1e-9, "baseline": 1e-9}
     return alert | {
         name: pytest.approx(alert[name], rel=1e-9, abs=tolerance)
         for name, tolerance in shown.items()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -167,6 +167,8 @@ def _event(c: Made, clock: int) -> Event:
 
 rules = st.builds(
     Rules,
+    detection_mode=st.sampled_from(("fixed", "fixed", "adaptive")),
+    min_notional=st.sampled_from((0, "10099.99999", 20_000)),
     large_order_size=st.sampled_from((1_000, 2_000)),
     parent_gap_ms=st.sampled_from((10, 10, 0, 1000)),
     volume_spike_threshold=st.sampled_from(("1.5", "2.4", "3.0")),
@@ -209,4 +211,29 @@ def selling(seed: int) -> list[Event]:
             lag = rng.choice(BACK_MS) if rng.random() < 0.1 else 0
             shares = rng.choice((100.0, 200.5, 700.0)) * size
             made.append(Trade("X", clock - lag * 10**6, price, shares, (), rng.randint(1, 4)))
+    return made
+
+
+def sessions_of(seed: int, days: int, orders: int) -> list[Event]:
+    """Return sessions of one symbol with so many orders each, heavy tails and waves of selling.
+
+    Long enough for adaptive mode to know the symbol's own sizes and, from the sixth session on,
+    its hours. The last session is unlike the others: its orders are thirty times as large.
+    """
+    rng = random.Random(seed)
+    made: list[Event] = []
+    for day in range(days):
+        start = datetime(2024, 6, 3, 9, 30, tzinfo=NEW_YORK) + timedelta(days=day + day // 5 * 2)
+        scale = 100 if day < days - 1 else 3_000
+        clock, spans = int(start.timestamp()) * 10**9, 6.4 * 3600 / orders
+        for n in range(orders):
+            wave = n % 97 < 8
+            clock += int(rng.expovariate(1 / spans) * (1e8 if wave else 1e9))
+            side = rng.random() < (0.9 if wave else 0.5)
+            shares = float(round(min(scale * rng.paretovariate(0.8), 10**8)))
+            made.append(Quote("X", clock, 10.0, 10.1))
+            for _ in range(rng.choice((1, 1, 1, 2, 3))):
+                clock += rng.choice((0, 3, 10)) * 10**6
+                price = 10.0 if side else 10.1
+                made.append(Trade("X", clock, price, shares, (), rng.randint(1, 4)))
     return made
