@@ -18,8 +18,10 @@ from operators.kernels import kernel, step
 from operators.scan_event import (
     ABSENT,
     ASK,
+    ASK_SIZE,
     BEGIN,
     BID,
+    BID_SIZE,
     CLASS,
     CLOSE,
     COMMA,
@@ -50,6 +52,7 @@ from operators.scan_event import (
     read_event,
 )  # fmt: skip
 from operators.ticks import (
+    DEPTH,
     DETAIL,
     LATENESS_UNKNOWN,
     MAX_LATENESS_MS,
@@ -181,6 +184,7 @@ def _frame(
     slots: Array,
     ticks: Array,
     details: Array,
+    depths: Array,
     crossed: Array,
     done: Array,
 ) -> bool:
@@ -215,6 +219,9 @@ def _frame(
                 return False
             crossed[k] = code
             k += crosses
+            if len(depths):
+                depths[i]["bid"] = max(slots[BID_SIZE], 0)
+                depths[i]["ask"] = max(slots[ASK_SIZE], 0)
         i += 1
         p = past_space(text, p)
         if text[p] == CLOSE:
@@ -241,6 +248,7 @@ def _scan(
     slots: Array,
     ticks: Array,
     details: Array,
+    depths: Array,
     crossed: Array,
     ends: Array,
 ) -> int:
@@ -265,6 +273,7 @@ def _scan(
             slots,
             ticks,
             details,
+            depths,
             crossed,
             done,
         ):
@@ -292,7 +301,7 @@ class Scanned(NamedTuple):
 
     `ends[f]` and `ends[f + 1]` frame the ticks (column 0) and details (column 1) of frame `f`;
     `left` frames have none and are to be decoded in another way. `crossed`: symbol codes of
-    crossed quotes.
+    crossed quotes. `depths`: sizes of quotes, a row a tick, or none.
     """
 
     ticks: Array
@@ -300,6 +309,7 @@ class Scanned(NamedTuple):
     ends: Array
     left: int
     crossed: Array
+    depths: Array
 
 
 def _free(size: int) -> Array:
@@ -313,10 +323,11 @@ class Scanner:
 
     Args:
         names: The feed's symbols by code; grows here and elsewhere, and is only appended to.
+        depths: Keep the sizes of quotes, too.
     """
 
-    def __init__(self, names: list[str]) -> None:
-        self._names = names
+    def __init__(self, names: list[str], depths: bool = False) -> None:
+        self._names, self._depths = names, depths
         self._known = np.zeros(2, np.int64)  # codes in the table, and those new in this call
         self._table = _free(1024)
         self._slots = np.empty(SLOTS, np.int64)
@@ -338,6 +349,7 @@ class Scanner:
         starts = np.cumsum(lengths + 1) - lengths - 1
         most = blob.count(b"{")
         ticks, details = np.empty(most, TICK), np.empty(most, DETAIL)
+        depths = np.zeros(most if self._depths else 0, DEPTH)
         crossed = np.empty(most, np.int32)
         ends = np.zeros((len(frames) + 1, 3), np.int64)
         fresh = np.empty(len(self._table) // 4, np.int64)
@@ -353,12 +365,14 @@ class Scanner:
             self._slots,
             ticks,
             details,
+            depths,
             crossed,
             ends,
         )
         self._name(fresh[: int(self._known[1])])
         done = ends[-1]
-        return Scanned(ticks[: done[0]], details[: done[1]], ends, left, crossed[: done[2]])
+        t, d, c = done.tolist()
+        return Scanned(ticks[:t], details[:d], ends, left, crossed[:c], depths[:t])
 
     def _name(self, fresh: Array) -> None:
         """Spell the symbols that were learnt in a call."""

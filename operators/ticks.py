@@ -65,6 +65,15 @@ DETAIL = np.dtype(
 )
 """What only trades have: one row a trade, in the order of the trades among the ticks."""
 
+DEPTH = np.dtype([("bid", np.int64), ("ask", np.int64)])
+"""Displayed size at the bid and at the ask of a quote, 1e-6 share (0: none, or not known)."""
+_NO_DEPTHS = np.empty(0, DEPTH)
+
+
+def no_depths() -> Array:
+    """Return what a feed hands on that was not asked for sizes of quotes."""
+    return _NO_DEPTHS
+
 
 @dataclass(slots=True)
 class Ticks:
@@ -76,7 +85,8 @@ class Ticks:
     `quotes_shed`: as in `Frames`. `origin`: LIVE, LATE or WARMING, of the whole chunk. `marks`:
     how many ticks are neither trade nor quote, None: not counted. `notices`: what to tell a
     person. `suspended`: symbols that became suspended (1) or are so no more (-1), whose gaps are
-    in `coverage`.
+    in `coverage`. `depths`: a row of DEPTH a tick (of a quote), or none where nobody asked.
+    `context`: what the market was doing at each trade, a row a detail, or none.
     """
 
     names: list[str]
@@ -92,6 +102,8 @@ class Ticks:
     notices: list[Notice] = field(default_factory=list)
     suspended: dict[str, int] = field(default_factory=dict)
     coverage: list[Coverage] = field(default_factory=list)
+    depths: Array = field(default_factory=no_depths)
+    context: Array = field(default_factory=no_depths)
 
     def __len__(self) -> int:
         return len(self.ticks)

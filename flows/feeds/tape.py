@@ -103,7 +103,7 @@ class _ReadAhead:
 class _TapePartition(StatefulSourcePartition[Ticks, TapeState]):
     def __init__(self, feed: TapeFeed, resume: TapeState | None) -> None:
         self._feed = feed
-        reader = TapeReader(feed.tape, feed.symbols, feed.stated_side)
+        reader = TapeReader(feed.tape, feed.symbols, feed.stated_side, feed.depths)
         place, self._skip = (
             Place(BEGINNING, [], np.empty(0, np.int64)),
             0,
@@ -148,6 +148,7 @@ class _TapePartition(StatefulSourcePartition[Ticks, TapeState]):
             trades = self._trades_out + int(np.count_nonzero(part["kind"] == TRADE))
         details = ticks.details[self._trades_out : trades]
         chunk = Ticks(ticks.names, part, details, ticks.texts, ticks.venues, marks=0)
+        chunk.depths = ticks.depths[self._out : end]
         if self._out == 0 and end:
             chunk.rejects, chunk.rejected = ticks.rejects, ticks.rejected
             chunk.notices = ticks.notices
@@ -214,6 +215,7 @@ class TapeFeed(FixedPartitionedSource[Any, TapeState]):
         speed: Multiple of tape time, or None: as fast as the flow takes it.
         batch: Most ticks a chunk.
         stated_side: The tape's `side` is the feed's own statement.
+        depths: Hand on the sizes of quotes, too.
 
     Raises:
         TapeError: at build or in mid run, a file cannot be read.
@@ -226,12 +228,14 @@ class TapeFeed(FixedPartitionedSource[Any, TapeState]):
         speed: float | None = None,
         batch: int = BATCH,
         stated_side: bool = False,
+        depths: bool = False,
     ) -> None:
         self.tape = tape
         self.symbols = symbols
         self.speed = speed
         self.batch = batch
         self.stated_side = stated_side
+        self.depths = depths
         self.progress = Progress(tape.rows)
         self.stop = threading.Event()
 

@@ -10,9 +10,9 @@ import orjson
 
 from flows.feeds.tape_columns import Catalogue, Columns, FileReader
 from flows.feeds.tape_files import TRADES, TapeSet
-from flows.feeds.tape_merge import Run, in_places, merged
+from flows.feeds.tape_merge import Run, depths_in_places, in_places, merged
 from operators.records import UnknownCondition
-from operators.ticks import TRADE, Array, Row, Ticks
+from operators.ticks import TRADE, Array, Row, Ticks, no_depths
 from operators.values import CROSSED, GOOD, PROBLEMS, RejectLog
 
 SLICE_ROWS = 98_304  # laid out at a time, what caches hold; row groups are held beside it
@@ -74,16 +74,24 @@ class TapeReader:
         tape: Its files.
         symbols: Only these, or empty: every symbol the tape holds.
         stated_side: The column `side` is the feed's own statement, not a truth for scoring.
+        depths: Read the sizes of quotes, too.
 
     Raises:
         TapeError: the files turn out unreadable.
     """
 
     def __init__(
-        self, tape: TapeSet, symbols: Sequence[str] = (), stated_side: bool = False
+        self,
+        tape: TapeSet,
+        symbols: Sequence[str] = (),
+        stated_side: bool = False,
+        depths: bool = False,
     ) -> None:
         self._catalogue = Catalogue(tape.files, symbols)
-        self._readers = [FileReader(self._catalogue, file, stated_side) for file in tape.files]
+        self._readers = [
+            FileReader(self._catalogue, file, stated_side, depths) for file in tape.files
+        ]
+        self._depths = depths
         self._rejects = RejectLog()
 
     @property
@@ -140,8 +148,9 @@ class TapeReader:
         """Merge runs, and leave out what the values rule out: those are rejects."""
         names, venues = self._catalogue.names, self._catalogue.venues
         ticks, details, problem, place, texts = merged(runs, rows)
+        depths = depths_in_places(runs, place) if self._depths else no_depths()
         if problem is None:
-            return Ticks(names, ticks, details, texts, venues)
+            return Ticks(names, ticks, details, texts, venues, depths=depths)
         crossed = problem == CROSSED
         self._rejects.count_crossed(names, ticks["symbol"][crossed])
         good = (problem == GOOD) | crossed
@@ -160,6 +169,7 @@ class TapeReader:
             venues,
             rejects=kept,
             rejected=counts,
+            depths=depths[good] if self._depths else depths,
         )
 
     def _reject(self, tick: Row, code: str, first: float, second: float) -> None:
