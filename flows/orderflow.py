@@ -29,6 +29,7 @@ from operators.firings import fired
 from operators.freshness import LagRules
 from operators.large_orders import ParentRules, large_orders
 from operators.ledger import ledger
+from operators.market_context import ContextRules, market_context
 from operators.nbbo import Prints, nbbo
 from operators.records import Alert, Coverage, Notice
 from operators.red_burst import BurstRules, red_burst
@@ -37,6 +38,7 @@ from operators.sessions import Sessions, parse_sessions
 from operators.shards import by_shard
 from operators.ticks import MICRO, Ticks
 from operators.verdicts import VERDICTS
+from operators.volume_delta import volume_delta
 from sinks.opening import Opening
 
 LIVE = "live"
@@ -46,7 +48,10 @@ Counts = Mapping[str, Mapping[str, int]]
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The rules of every operator, as the settings have them; without `lag` none is late."""
+    """The rules of every operator, as the settings have them.
+
+    Without `lag` none is late; without `context` alerts say nothing of what surrounds them.
+    """
 
     lag: LagRules | None
     sessions: Sessions
@@ -55,6 +60,7 @@ class Rules:
     parents: ParentRules
     bursts: BurstRules
     alerts: AlertRules
+    context: ContextRules | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +117,9 @@ def rules_of(settings: Settings, feed: str) -> Rules:
             window_ms,
             shorts(settings.positions_file if feed == LIVE else None),
         ),
+        ContextRules(settings.late_print_ms, settings.quote_max_age_seconds * 1000)
+        if settings.context
+        else None,
     )
 
 
@@ -132,15 +141,23 @@ def build(feed: Source[Any], rules: Rules, outputs: Outputs) -> Dataflow:
     graph = Dataflow("orderflow")
 
     tape = op.input("feed", graph, feed)
-    seen = decode("decode", tape, rules.lag)  # Ticks of all symbols; what was rejected, missed
+    with_context = rules.context is not None
+    # Ticks of all symbols; what was rejected, missed
+    seen = decode("decode", tape, rules.lag, with_context)
 
-    prints = nbbo("nbbo", seen.ticks)  # ("every", Prints); quotes go no further
+    ticks = seen.ticks
+    if rules.context is not None:
+        ticks = market_context("context", ticks, rules.context)
+
+    prints = nbbo("nbbo", ticks)  # ("every", Prints); quotes go no further
     chunks = by_shard("shards", prints)  # ("3", Prints)
     judged = eligibility("eligibility", chunks, rules.eligibility)
     signed = aggressor("aggressor", judged, rules.side)
     rolled = rolling_volume("rolling_volume", signed)
     parents = large_orders("large_orders", rolled, rules.parents)
     bursts = red_burst("red_burst", parents, rules.bursts)
+    if rules.context is not None:
+        bursts = volume_delta("volume_delta", bursts)
 
     firings = fired("fired", bursts, rules.sessions)  # ("AAPL", Firing)
     said = alerts("exit_signal", firings, rules.alerts)  # ("AAPL", Alert)

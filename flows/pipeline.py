@@ -11,12 +11,14 @@ from operators.eligibility import Eligibility
 from operators.exit_signal import Alerts, SymbolAlerts
 from operators.firings import firings
 from operators.large_orders import LargeOrders
+from operators.market_context import MarketContext
 from operators.nbbo import Nbbo, Prints
 from operators.records import Alert
 from operators.red_burst import RedBurst
 from operators.rolling_volume import RollingVolume
 from operators.shards import Splitter
 from operators.ticks import Ticks
+from operators.volume_delta import VolumeDelta
 
 Watch = Callable[[Prints], None]
 
@@ -32,6 +34,7 @@ class Pipeline:
     def __init__(self, rules: Rules, watch: Watch | None = None) -> None:
         self._rules, self._watch = rules, watch
         self._nbbo, self._splitter = Nbbo(), Splitter()
+        self._context = MarketContext(rules.context) if rules.context is not None else None
         self._shards: dict[str, list[Callable[[Any], Any]]] = {}
         self._alerts: dict[str, Alerts] = {}
 
@@ -44,12 +47,15 @@ class Pipeline:
                 RollingVolume(),
                 LargeOrders(rules.parents),
                 RedBurst(rules.bursts),
+                *([VolumeDelta()] if rules.context is not None else []),
             ]
         return self._shards[shard]
 
     def __call__(self, ticks: Ticks) -> list[Alert]:
         """Return the alerts of a chunk."""
         out: list[Alert] = []
+        if self._context is not None:
+            ticks = self._context(ticks)
         for shard, part in self._splitter.split(self._nbbo(ticks)):
             chunk: Any = part
             for operator in self._operators(shard):

@@ -12,7 +12,7 @@ import numpy as np
 
 from flows.feeds import tape_details
 from flows.feeds.tape_columns import Columns, read_only
-from flows.feeds.tape_merge import Run, merged
+from flows.feeds.tape_merge import Run, depths_in_places, merged
 from flows.feeds.tape_symbols import SymbolHashes
 from flows.places import cache_folder
 from operators import kernels
@@ -20,14 +20,16 @@ from operators.aggressor import CLNV, Aggressor, SideRules
 from operators.eligibility import Eligibility, EligibilityRules
 from operators.freshness import Freshness, LagRules
 from operators.large_orders import LargeOrders, ParentRules
+from operators.market_context import ContextRules, MarketContext
 from operators.nbbo import Nbbo
 from operators.red_burst import BurstRules, RedBurst
 from operators.rolling_volume import RollingVolume
 from operators.scan import Scanner
 from operators.sessions import PHASES, Sessions, phase_name
 from operators.shards import Splitter
-from operators.ticks import DETAIL, GAP, ID_NUMBER, MS, QUOTE, TICK, TRADE, Ticks
+from operators.ticks import DEPTH, DETAIL, GAP, ID_NUMBER, MS, QUOTE, TICK, TRADE, Ticks
 from operators.values import fill_values
+from operators.volume_delta import VolumeDelta
 
 
 def warm_up(say: Callable[[str], object] = sys.stderr.write, live: bool = False) -> None:
@@ -53,22 +55,28 @@ def warm_up(say: Callable[[str], object] = sys.stderr.write, live: bool = False)
     code, times, values, of_trades = shared
     row = Columns(code, times, values, values, longs[:0], of_trades)
     merged([Run(True, [row]), Run(False, [row])], np.zeros(2, np.int64))
+    row.bid_size = row.ask_size = values
+    depths_in_places([Run(False, [row])], np.zeros(1, np.int32))
     tape_details.warm_up()
     hashes = SymbolHashes()
     hashes.learn([(1, 0)])
     hashes.codes(read_only(np.ones(1, np.uint64)))
     Freshness(LagRules(0, 0))(Ticks(["A"], ticks[:2], details.copy()), np.zeros(2, np.int64))
     Scanner([f"A{n}" for n in range(300)])([b'[{"ev":"Q","sym":"A","t":1}]'], [0])
-    prints = Splitter().split(Nbbo()(Ticks(["A"], ticks, details)))[0][1]
+    chunk = Ticks(["A"], ticks, details, depths=np.zeros(3, DEPTH))
+    around = MarketContext(ContextRules(0, 0))
+    surrounded = around(chunk)
+    MarketContext(ContextRules(0, 0), around.snapshot())(chunk)
+    prints = Splitter().split(Nbbo()(surrounded))[0][1]
     judge = Eligibility(EligibilityRules(Sessions((), None), 1000))
     signer = Aggressor(SideRules(CLNV, 60_000))
     volume = RollingVolume()
     orders = LargeOrders(ParentRules(10, 1))
     bursts = RedBurst(BurstRules(3.0, 4.0, 0.6, 1, 1))
-    chunk = bursts(orders(volume(signer(judge(prints)))))
+    printed = VolumeDelta()(bursts(orders(volume(signer(judge(prints))))))
     # State that was saved is unpacked by kernels of its own.
-    Eligibility(EligibilityRules(Sessions((), None), 1000), judge.snapshot())(chunk)
-    RollingVolume(volume.snapshot())(chunk)
+    Eligibility(EligibilityRules(Sessions((), None), 1000), judge.snapshot())(printed)
+    RollingVolume(volume.snapshot())(printed)
     phase_name(Sessions(PHASES, None), time.time_ns() // MS)
 
 

@@ -138,6 +138,9 @@ class Alerts:
             "quote_age_ms": firing.quote_age_ms,
             "side_evidence": firing.side_evidence,
             "late": firing.late,
+            "cvd": firing.cvd,
+            "ofi_60s": firing.ofi_60s,
+            "market_wide": firing.market_wide,
             "large_sells": sum(1 for _, seller in self.state.parents if seller),
             "large_buys": sum(1 for _, seller in self.state.parents if not seller),
         }

@@ -15,7 +15,7 @@ from bytewax.operators import KeyedStream
 from operators.columns import columns
 from operators.kernels import kernel
 from operators.state import Snapshot, SymbolRows, blank
-from operators.ticks import LIVE, QUOTE, TRADE, Array, Ticks
+from operators.ticks import LIVE, QUOTE, TRADE, Array, Ticks, no_depths
 
 PRINT = np.dtype(
     [
@@ -81,6 +81,8 @@ class Prints:
     parents: Array = field(default_factory=_no_rows)
     bursts: Array = field(default_factory=_no_rows)
     ledger: Array = field(default_factory=_no_rows)
+    delta: Array = field(default_factory=_no_rows)
+    context: Array = field(default_factory=no_depths)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -127,6 +129,15 @@ def _attach(ticks: Array, details: Array, state: Array, out: Array) -> int:
     return n
 
 
+def _beside(context: Array, prints: Array) -> Array:
+    """Return what stands beside each trade with rows for the marks, too."""
+    if len(context) in (0, len(prints)):
+        return context
+    out = np.zeros(len(prints), context.dtype)
+    out[prints["kind"] == TRADE] = context
+    return out
+
+
 class Nbbo:
     """Keep the last quote of each symbol and put it beside each print.
 
@@ -145,7 +156,11 @@ class Nbbo:
         if marks:
             out[:] = np.zeros((), PRINT)  # what a mark says nothing of
         _attach(chunk.ticks, chunk.details, self._state.rows, out)
-        return Prints(chunk.names, out, chunk.texts, chunk.venues, chunk.quotes_shed, chunk.origin)
+        prints = Prints(
+            chunk.names, out, chunk.texts, chunk.venues, chunk.quotes_shed, chunk.origin
+        )
+        prints.context = _beside(chunk.context, out)
+        return prints
 
     def finish(self) -> None:
         """Have nothing left to say at the end of the feed."""

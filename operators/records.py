@@ -82,12 +82,31 @@ class Parent(msgspec.Struct, frozen=True, gc=False):
     first_ns: int
 
 
+class MarketWide(msgspec.Struct, frozen=True, gc=False):
+    """Whether a fall is the market's: returns of the last 60 s in basis points, null if unknown.
+
+    `source` says what `is_market_wide` was judged by: `SPY` (beta times its return against the
+    symbol's), `breadth` (the share of the `symbols` that traded which were sold on balance), or
+    nothing, and then it is null. `residual_bps` is the return less beta times the market's.
+    """
+
+    return_60s_bps: float | None
+    market_return_60s_bps: float | None
+    beta: float | None
+    residual_bps: float | None
+    net_selling_share: float | None
+    symbols: int
+    source: str | None
+    is_market_wide: bool | None
+
+
 class Firing(msgspec.Struct, frozen=True, gc=False):
     """A print on which at least one rule fired, with all that an alert says about it.
 
     `trade_key` is spelled as in the alert id. `bid` and `ask` are None without a quote.
     `burst`: 0, BURST_WARNING or BURST_CRITICAL, which escalates an earlier alert or not.
     `volume_1m` and `avg_volume_1m` in shares; `sell_share` of the classified volume.
+    `cvd`, `ofi_60s` in shares, None (and so `market_wide`) where context is off.
     `late`: only a refill revealed it; `warming`: from before the run, to be remembered, not said.
     """
 
@@ -111,6 +130,9 @@ class Firing(msgspec.Struct, frozen=True, gc=False):
     sell_share: float | None
     late: bool = False
     warming: bool = False
+    cvd: float | None = None
+    ofi_60s: float | None = None
+    market_wide: MarketWide | None = None
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -151,4 +173,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     valid_until_ns: int | None = None
     late: bool = False
     first_ns: int
+    cvd: float | None = None
+    ofi_60s: float | None = None
+    market_wide: MarketWide | None = None
     message: str

@@ -82,6 +82,7 @@ class Row(NamedTuple):
     before: int | None  # 5 x A
     sells: int | None
     buys: int | None
+    cvd: int = 0  # bought less sold since the phase began
 
 
 @dataclass
@@ -106,6 +107,7 @@ class SymbolState:
         self.phase: Phase | None = None
         self.reset_ms = BEFORE_ALL_TIME
         self.newest_ms = BEFORE_ALL_TIME  # of the counted prints
+        self.cvd = 0
         self.tick = TickReference()
         self.detectors = Detectors(name, rules, result.alerts)
 
@@ -165,6 +167,7 @@ class SymbolState:
             return "out_of_session"
         if self.phase is None or phase.start_ms > self.phase.start_ms:
             self.phase = phase
+            self.cvd = 0
             self._reset(phase.start_ms)
         if self._is_late(p):
             return "late"
@@ -209,6 +212,7 @@ class SymbolState:
         self.newest_ms = p.ms
         side, certain, evidence = self._side(p)
         self.tick.move(p.price)
+        self.cvd += side * p.size
         quoted = self.quote is not None
         volume, before = self.detectors.counted(p, side, certain, evidence, quoted)
         return row._replace(
@@ -219,6 +223,7 @@ class SymbolState:
             before=before,
             sells=volume[SELL],
             buys=volume[BUY],
+            cvd=self.cvd,
         )
 
     # Section 3: the side.

@@ -26,6 +26,7 @@ from flows.feeds.tape import TapeFeed
 from flows.feeds.tape_files import open_tapes
 from flows.mock import MockPolygon
 from flows.orderflow import Outputs, build, rules_of
+from flows.settings import Settings
 from flows.warm_up import warm_up
 from operators.ticks import Frames
 from sinks.elsewhere import SourceElsewhere
@@ -75,11 +76,13 @@ class Said(list[Any]):
         return out
 
 
-def flow_of(feed: Source[Any], said: Said, feed_name: str = "replay") -> Any:
+def flow_of(
+    feed: Source[Any], said: Said, feed_name: str = "replay", settings: Settings = SETTINGS
+) -> Any:
     sinks: dict[str, Any] = {field.name: TestingSink([]) for field in fields(Outputs)}
     sinks |= {"alerts": TestingSink(said), "opening": SourceElsewhere()}
     outputs = Outputs(**sinks)
-    return build(feed, rules_of(SETTINGS, feed_name), outputs)
+    return build(feed, rules_of(settings, feed_name), outputs)
 
 
 def ids_of(feed: Source[Any]) -> Ids:
