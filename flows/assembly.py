@@ -26,7 +26,6 @@ from flows.history import COVERED, PRINTS, REJECTS, History, Totals, new_run
 from flows.latency import Latencies
 from flows.lines import (
     RunLine,
-    alert_line,
     coverage_line,
     eligibility_line,
     event_line,
@@ -34,8 +33,9 @@ from flows.lines import (
 )
 from flows.notices import NoticeSink
 from flows.orderflow import Outputs, build, rules_of
-from flows.places import ALERTS, STATUS, tape_folder
+from flows.places import ALERTS, STATUS, live_folder, tape_folder
 from flows.settings import Settings
+from flows.track_record import TrackRecords, read_records
 from flows.warm_up import settle
 from operators.records import Alert, Coverage, Lagging, Ledger, Reject
 from sinks.appendfile import LogError
@@ -234,7 +234,10 @@ def assemble(
         period_s=LIVE_HISTORY_S if is_live else REPLAY_HISTORY_S,
     )
     latencies = Latencies()
-    logs = _logs(root, history.keeper, is_live, latencies)
+    records = TrackRecords({})
+    if kind != "sample":  # what was found on the market says nothing of a made-up tape
+        records = read_records(live_folder(settings.data_dir), settings.detection_mode, said)
+    logs = _logs(root, history.keeper, is_live, latencies, records)
     state = feed.state if isinstance(feed, PolygonFeed) else None
     recorder = Recorder(tape_folder(root), said) if is_live and settings.record else None
     status.describe = _describer(
@@ -267,7 +270,13 @@ class _Logs(NamedTuple):
     eligibility: JsonlSink[Ledger]
 
 
-def _logs(root: Path, keeper: HistoryKeeper, is_live: bool, latencies: Latencies) -> _Logs:
+def _logs(
+    root: Path,
+    keeper: HistoryKeeper,
+    is_live: bool,
+    latencies: Latencies,
+    records: TrackRecords,
+) -> _Logs:
     def beside(name: str, to_line: ToLine[Any]) -> JsonlSink[Any]:
         return JsonlSink(
             root / name, to_line, sync_each_batch=False, follower=keeper, close_timeout_s=0.5
@@ -275,7 +284,7 @@ def _logs(root: Path, keeper: HistoryKeeper, is_live: bool, latencies: Latencies
 
     alerts: JsonlSink[Alert] = JsonlSink(
         root / ALERTS,
-        alert_line,
+        records.line,
         _alert_id,
         rotate=is_live,
         sync_each_batch=is_live,
