@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from flows.picture import KINDS
 from flows.scorecard.judge import Scorecard
 from flows.scorecard.log import ALL, Score
+from flows.scorecard.splits import Split
 from flows.scorecard.study import HORIZONS_S
 
 NOTHING = "·"
@@ -33,7 +34,7 @@ def percent(value: float | None) -> str:
     return NOTHING if value is None else f"{100 * value:.0f}%"
 
 
-def interval(row: Score) -> str:
+def interval(row: Score | Split) -> str:
     """Return `[low, high]` of the abnormal move."""
     if row.low_bp is None or row.high_bp is None:
         return NOTHING
@@ -124,6 +125,49 @@ def horizon_cells(rows: Sequence[Score]) -> tuple[str, ...]:
     return tuple(out)
 
 
+SPLIT_COLUMNS = (
+    "alert",
+    "split by",
+    "value",
+    "alerts",
+    "5 min bp",
+    "95 %",
+    "q",
+    "fall",
+    "base",
+    "lift",
+)
+
+
+def split_cells(row: Split) -> tuple[str, ...]:
+    """Return one row of the table of splits."""
+    return (
+        name(row.alert_type),
+        row.by,
+        row.value,
+        f"{row.alerts:,}",
+        number(row.abnormal_bp, sign=True),
+        interval(row),
+        probability(row.q),
+        percent(row.fall_share),
+        percent(row.base_share),
+        number(row.lift, 2),
+    )
+
+
+def split_reading(card: Scorecard) -> str:
+    """Return what has to be known to read the splits."""
+    tested = [row for row in card.splits if row.p is not None]
+    low = sum(row.p < 0.05 for row in tested if row.p is not None)
+    found = sum(row.q is not None and row.q < 0.05 for row in tested)
+    return (
+        "Splits of all symbols' alerts by what surrounded them, looked at after the fact: "
+        f"{len(tested)} tests of their own, {low} with p < 0.05 where chance gives "
+        f"{0.05 * len(tested):.0f}, {found} with q < 0.05. Groups are compared with their "
+        "controls, not with each other; alerts of which nothing was known are in no group."
+    )
+
+
 def most_alerted(card: Scorecard) -> list[str]:
     """Return the symbols there is room for: those with the most alerts of ours."""
     alerts = Counter[str]()
@@ -193,13 +237,18 @@ def reading(card: Scorecard) -> list[str]:
 
 def table(card: Scorecard) -> str:
     """Return the scorecard for a terminal."""
-    rows = [COLUMNS, *(cells(row) for row in shown(card))]
+    scores = _aligned([COLUMNS, *(cells(row) for row in shown(card))], 2)
+    splits = _aligned([SPLIT_COLUMNS, *(split_cells(row) for row in card.splits if row.alerts)], 3)
+    return "\n".join([*scores, "", *reading(card), "", *splits, "", split_reading(card)])
+
+
+def _aligned(rows: Sequence[tuple[str, ...]], left: int) -> list[str]:
+    """Return rows as lines, the first `left` columns to the left."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
+    return [
         "  ".join(
-            text.ljust(width) if i < 2 else text.rjust(width)
+            text.ljust(width) if i < left else text.rjust(width)
             for i, (text, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
         for row in rows
     ]
-    return "\n".join([*lines, "", *reading(card)])
