@@ -86,6 +86,7 @@ class AlertLine(msgspec.Struct, frozen=True, kw_only=True):
     track_record: TrackRecord | None = None
     cvd: float | None = None
     ofi_60s: float | None = None
+    book_imbalance: float | None = None
     message: str
 
 
@@ -199,6 +200,7 @@ def alert_line(
         track_record=track_record,
         cvd=alert.cvd,
         ofi_60s=alert.ofi_60s,
+        book_imbalance=alert.book_imbalance,
         message=alert.message,
     )
     return _encode(line)

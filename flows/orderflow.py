@@ -33,6 +33,7 @@ from operators.market_context import ContextRules, market_context
 from operators.nbbo import Prints, nbbo
 from operators.records import Alert, Coverage, Notice
 from operators.red_burst import BurstRules, red_burst
+from operators.resting_orders import RestingRules, resting_orders
 from operators.rolling_volume import rolling_volume
 from operators.sessions import Sessions, parse_sessions
 from operators.shards import by_shard
@@ -60,6 +61,7 @@ class Rules:
     parents: ParentRules
     bursts: BurstRules
     alerts: AlertRules
+    resting: RestingRules
     context: ContextRules | None = None
 
 
@@ -117,6 +119,13 @@ def rules_of(settings: Settings, feed: str) -> Rules:
             window_ms,
             shorts(settings.positions_file if feed == LIVE else None),
         ),
+        RestingRules(
+            sessions,
+            settings.book_levels,
+            settings.large_order_size * MICRO,
+            settings.min_notional if settings.detection_mode == "adaptive" else 0.0,
+            settings.quote_max_age_seconds * 1000,
+        ),
         ContextRules(settings.late_print_ms, settings.quote_max_age_seconds * 1000)
         if settings.context
         else None,
@@ -145,11 +154,10 @@ def build(feed: Source[Any], rules: Rules, outputs: Outputs) -> Dataflow:
     # Ticks of all symbols; what was rejected, missed
     seen = decode("decode", tape, rules.lag, with_context)
 
-    ticks = seen.ticks
+    ticks = resting_orders("resting_orders", seen.ticks, rules.resting)
     if rules.context is not None:
         ticks = market_context("context", ticks, rules.context)
-
-    prints = nbbo("nbbo", ticks)  # ("every", Prints); quotes go no further
+    prints = nbbo("nbbo", ticks)  # ("every", Prints); quotes and books go no further
     chunks = by_shard("shards", prints)  # ("3", Prints)
     judged = eligibility("eligibility", chunks, rules.eligibility)
     signed = aggressor("aggressor", judged, rules.side)
@@ -214,6 +222,8 @@ def _count_ticks(chunk: Ticks) -> tuple[str, Counts]:
     quotes = len(chunk) - trades - chunk.count_marks()
     if trades or quotes:
         counts["ticks"] = {"trades": trades, "quotes": quotes}
+    if len(chunk.books):
+        counts.setdefault("ticks", {})["books"] = len(chunk.books)
     if trades:
         received_ns = int(chunk.details[-1]["received_ns"])
         counts["latest"] = {"event_ns": int(chunk.ticks[-1]["ts_ns"]), "received_ns": received_ns}

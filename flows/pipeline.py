@@ -15,6 +15,7 @@ from operators.market_context import MarketContext
 from operators.nbbo import Nbbo, Prints
 from operators.records import Alert
 from operators.red_burst import RedBurst
+from operators.resting_orders import RestingOrders
 from operators.rolling_volume import RollingVolume
 from operators.shards import Splitter
 from operators.ticks import Ticks
@@ -33,6 +34,7 @@ class Pipeline:
 
     def __init__(self, rules: Rules, watch: Watch | None = None) -> None:
         self._rules, self._watch = rules, watch
+        self._resting = RestingOrders(rules.resting)
         self._nbbo, self._splitter = Nbbo(), Splitter()
         self._context = MarketContext(rules.context) if rules.context is not None else None
         self._shards: dict[str, list[Callable[[Any], Any]]] = {}
@@ -54,6 +56,7 @@ class Pipeline:
     def __call__(self, ticks: Ticks) -> list[Alert]:
         """Return the alerts of a chunk."""
         out: list[Alert] = []
+        ticks = self._resting(ticks)
         if self._context is not None:
             ticks = self._context(ticks)
         for shard, part in self._splitter.split(self._nbbo(ticks)):

@@ -11,23 +11,26 @@ from collections.abc import Callable
 import numpy as np
 
 from flows.feeds import tape_details
+from flows.feeds.tape_books import BookColumns, among
 from flows.feeds.tape_columns import Columns, read_only
 from flows.feeds.tape_merge import Run, depths_in_places, merged
 from flows.feeds.tape_symbols import SymbolHashes
 from flows.places import cache_folder
 from operators import kernels
 from operators.aggressor import CLNV, Aggressor, SideRules
+from operators.books import Level, fill_books
 from operators.eligibility import Eligibility, EligibilityRules
 from operators.freshness import Freshness, LagRules
 from operators.large_orders import LargeOrders, ParentRules
 from operators.market_context import ContextRules, MarketContext
 from operators.nbbo import Nbbo
 from operators.red_burst import BurstRules, RedBurst
+from operators.resting_orders import RestingOrders, RestingRules
 from operators.rolling_volume import RollingVolume
 from operators.scan import Scanner
 from operators.sessions import PHASES, Sessions, phase_name
 from operators.shards import Splitter
-from operators.ticks import DEPTH, DETAIL, GAP, ID_NUMBER, MS, QUOTE, TICK, TRADE, Ticks
+from operators.ticks import DEPTH, DETAIL, GAP, ID_NUMBER, MS, QUOTE, TICK, TRADE, Array, Ticks
 from operators.values import fill_values
 from operators.volume_delta import VolumeDelta
 
@@ -39,7 +42,7 @@ def warm_up(say: Callable[[str], object] = sys.stderr.write, live: bool = False)
 
     Args:
         say: Told when this will take a while.
-        live: Small chunks, and alerts that must not wait.
+        live: Small chunks, and alerts that must not wait; no order books.
     """
     if not kernels.use_cache(cache_folder() / "kernels", parallel=not live):
         say("compiling kernels, first run only\n")
@@ -77,7 +80,21 @@ def warm_up(say: Callable[[str], object] = sys.stderr.write, live: bool = False)
     # State that was saved is unpacked by kernels of its own.
     Eligibility(EligibilityRules(Sessions((), None), 1000), judge.snapshot())(printed)
     RollingVolume(volume.snapshot())(printed)
+    if not live:
+        _warm_books(ticks, details)
     phase_name(Sessions(PHASES, None), time.time_ns() // MS)
+
+
+def _warm_books(ticks: Array, details: Array) -> None:
+    one, long = read_only(np.ones(1)), np.full(1, 10**18)
+    books, _ = fill_books(
+        np.zeros(1, np.int32), long, [Level(one, one, one, one)], np.zeros(1, np.int64)
+    )
+    columns = BookColumns(books, long, long, np.zeros(1, np.uint8))
+    chunk = Ticks(
+        ["A"], ticks, details, books=among(columns, ticks["ts_ns"], np.zeros(3, np.int64))
+    )
+    RestingOrders(RestingRules(Sessions((), None), 1, 1, 0.0, 0))(chunk)
 
 
 def settle(*, live: bool) -> None:

@@ -23,10 +23,12 @@ from operators.records import (
     Alert,
     Firing,
     Parent,
+    Resting,
 )
 from operators.ticks import MS
 
 WARNING, CRITICAL = "warning", "critical"
+RESTING_SELLER = "large_resting_seller"
 LARGE_SELLERS, RED_BURST = "large_sellers", "red_burst"
 
 _ID_LETTERS = 26  # 130 bits, of which a digest of 128 leaves the first two empty
@@ -109,6 +111,8 @@ class Alerts:
         state = self.state
         while state.parents and ms - state.parents[0][0] > self._rules.window_ms:
             state.parents.popleft()
+        if firing.resting is not None:
+            return [self._on_resting(firing, firing.resting)]
         out: list[Alert] = []
         fired_first = False
         if firing.parent is not None:
@@ -141,10 +145,28 @@ class Alerts:
             "cvd": firing.cvd,
             "ofi_60s": firing.ofi_60s,
             "market_wide": firing.market_wide,
+            "book_imbalance": firing.imbalance,
             "large_sells": sum(1 for _, seller in self.state.parents if seller),
             "large_buys": sum(1 for _, seller in self.state.parents if not seller),
         }
         return Alert(**{**fields, **said})  # type: ignore[arg-type]
+
+    def _on_resting(self, firing: Firing, resting: Resting) -> Alert:
+        """Alert on a level of the book; it may be withdrawn, so it counts toward nothing."""
+        first = (firing.symbol, RESTING_SELLER, WARNING, resting.first_ns // MS)
+        escalates = alert_id(*first, firing.trade_key, self._rules.mode)
+        return self._alert(
+            firing,
+            RESTING_SELLER,
+            CRITICAL if resting.kind == SELLER_CRITICAL else WARNING,
+            order_size=resting.size,
+            notional=round(resting.size * firing.price, 2),
+            threshold=self._rules.large_order_size,
+            escalates=escalates if resting.escalates else None,
+            first_ns=resting.first_ns,
+            message=f"Large seller detected: {firing.symbol} {shares(resting.size)} resting @ "
+            f"{money(firing.price)}",
+        )
 
     def _on_parent(self, firing: Firing, parent: Parent, ms: int, out: list[Alert]) -> bool:
         """Note a large parent; alert on a seller. Return whether a seller fired first here."""

@@ -10,10 +10,12 @@ from bytewax.dataflow import operator
 from bytewax.operators import KeyedStream
 
 from operators.aggressor import AT_QUOTE, BUY, INSIDE, STATED, TICK
+from operators.books import imbalance_of
 from operators.market_wide import market_wide, order_flow
 from operators.nbbo import Prints
 from operators.records import Firing, Parent
 from operators.red_burst import BASELINE_MINUTES
+from operators.resting_firings import resting_firing
 from operators.sessions import Sessions, phase_name
 from operators.ticks import ID_MOCK_ROW, ID_ROW, ID_TEXT, LATE, MICRO, MS, WARMING, Row
 
@@ -102,6 +104,7 @@ def _firing(
         burst_first_ns=episode.get("first_ns", 0),
         late=chunk.origin == LATE,
         warming=chunk.origin == WARMING,
+        imbalance=imbalance_of(row["imbalance"]),
         **_volumes(_fields(chunk.volume[i])),
         **_context(chunk, i),
     )
@@ -110,16 +113,25 @@ def _firing(
 def firings(chunk: Prints, sessions: Sessions) -> Iterator[tuple[str, Firing]]:
     """Yield `(symbol, firing)` for each print on which a rule fired, in print order.
 
-    What a suspended symbol does is no news: it raises no alert and counts toward none.
+    What the book showed comes where it stood among the prints. What a suspended symbol does is
+    no news: it raises no alert and counts toward none.
     """
-    if not len(chunk.parents) and not len(chunk.bursts):
+    if not len(chunk.parents) and not len(chunk.bursts) and not len(chunk.resting):
         return
     parents = {int(event["row"]): event for event in chunk.parents}
     bursts = {int(event["row"]): event for event in chunk.bursts}
+    resting, shown = chunk.resting, 0
     for i in sorted(parents.keys() | bursts.keys()):
+        while shown < len(resting) and resting[shown]["at"] <= i:
+            firing = resting_firing(_fields(resting[shown]), chunk.names, sessions)
+            yield firing.symbol, firing
+            shown += 1
         if chunk.rows[i]["stale"]:
             continue
         firing = _firing(chunk, i, parents.get(i), bursts.get(i), sessions)
+        yield firing.symbol, firing
+    for event in resting[shown:]:
+        firing = resting_firing(_fields(event), chunk.names, sessions)
         yield firing.symbol, firing
 
 

@@ -15,7 +15,7 @@ from bytewax.operators import KeyedStream
 from operators.columns import columns
 from operators.kernels import kernel
 from operators.state import Snapshot, SymbolRows, blank
-from operators.ticks import LIVE, QUOTE, TRADE, Array, Ticks, no_depths
+from operators.ticks import LIVE, QUOTE, TRADE, Array, Ticks, no_depths, no_resting
 
 PRINT = np.dtype(
     [
@@ -35,6 +35,7 @@ PRINT = np.dtype(
         ("sweep", np.uint8),
         ("id_kind", np.uint8),
         ("stated_side", np.int8),
+        ("imbalance", np.int16),  # of the book before it; 0: no depth
         ("quoted", np.uint8),  # the symbol has had a quote of any quality
         ("kind", np.uint8),  # TRADE, GAP or SEEN
         ("stale", np.uint8),  # the symbol is suspended: no alerts, and no window is warm
@@ -48,8 +49,6 @@ QUOTE_STATE = np.dtype(
 )
 VERSION = 2
 EVERY = "every"  # the one key of what passes all symbols
-
-
 _NO_ROWS = np.empty(0, np.uint8)
 
 
@@ -63,7 +62,8 @@ class Prints:
     """Prints of the feed, or of one shard, in arrival order, and the columns that operators add.
 
     Every column has one entry a print; the event tables at the end have one row for each
-    print on which something happened (`row` points at the print). `quotes_shed`: the quote
+    print on which something happened (`row` points at the print); `resting` has one for each
+    level of a book, `at` the number of prints before it. `quotes_shed`: the quote
     beside a print may have lost its successor.
     """
 
@@ -83,6 +83,7 @@ class Prints:
     ledger: Array = field(default_factory=_no_rows)
     delta: Array = field(default_factory=_no_rows)
     context: Array = field(default_factory=no_depths)
+    resting: Array = field(default_factory=no_resting)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -125,6 +126,7 @@ def _attach(ticks: Array, details: Array, state: Array, out: Array) -> int:
             row["id_kind"] = detail["id_kind"]
             row["stated_side"] = detail["stated_side"]
             row["stale"] = detail["stale"]
+            row["imbalance"] = detail["imbalance"]
         n += 1
     return n
 
@@ -136,6 +138,14 @@ def _beside(context: Array, prints: Array) -> Array:
     out = np.zeros(len(prints), context.dtype)
     out[prints["kind"] == TRADE] = context
     return out
+
+
+def _among_prints(chunk: Ticks) -> Array:
+    """Return `resting`, `at` their places among the prints."""
+    before = np.concatenate([[0], np.cumsum(chunk.ticks["kind"] != QUOTE)])
+    resting = chunk.resting.copy()
+    resting["at"] = before[resting["at"]]
+    return resting
 
 
 class Nbbo:
@@ -160,6 +170,8 @@ class Nbbo:
             chunk.names, out, chunk.texts, chunk.venues, chunk.quotes_shed, chunk.origin
         )
         prints.context = _beside(chunk.context, out)
+        if len(chunk.resting):
+            prints.resting = _among_prints(chunk)
         return prints
 
     def finish(self) -> None:

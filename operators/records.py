@@ -100,11 +100,26 @@ class MarketWide(msgspec.Struct, frozen=True, gc=False):
     is_market_wide: bool | None
 
 
+class Resting(msgspec.Struct, frozen=True, gc=False):
+    """An ask level as it reached a threshold. `size` in shares, displayed.
+
+    `kind`: SELLER_WARNING or SELLER_CRITICAL. `first_ns` is the time of its first alert, which
+    this one escalates or is.
+    """
+
+    kind: int
+    size: float
+    first_ns: int
+    escalates: bool
+
+
 class Firing(msgspec.Struct, frozen=True, gc=False):
     """A print on which at least one rule fired, with all that an alert says about it.
 
     `trade_key` is spelled as in the alert id. `bid` and `ask` are None without a quote.
     `burst`: 0, BURST_WARNING or BURST_CRITICAL, which escalates an earlier alert or not.
+    `resting`: no print fired but a level of the book, whose price is `price`, and which `resting`
+    describes. `imbalance`: of the book then, None without depth.
     `volume_1m` and `avg_volume_1m` in shares; `sell_share` of the classified volume.
     `cvd`, `ofi_60s` in shares, None (and so `market_wide`) where context is off.
     `late`: only a refill revealed it; `warming`: from before the run, to be remembered, not said.
@@ -133,6 +148,8 @@ class Firing(msgspec.Struct, frozen=True, gc=False):
     cvd: float | None = None
     ofi_60s: float | None = None
     market_wide: MarketWide | None = None
+    imbalance: float | None = None
+    resting: Resting | None = None
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -176,4 +193,5 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     cvd: float | None = None
     ofi_60s: float | None = None
     market_wide: MarketWide | None = None
+    book_imbalance: float | None = None
     message: str

@@ -164,6 +164,7 @@ def _put_trade(tick: Array, detail: Array, received_ns: int, slots: Array) -> bo
     detail["sweep"] = slots[SWEPT]
     detail["stated_side"] = 0
     detail["stale"] = 0
+    detail["imbalance"] = 0
     detail["lateness_ms"] = LATENESS_UNKNOWN
     if slots[PARTICIPANT] > 0:
         late = slots[TIME] - slots[PARTICIPANT]

@@ -17,7 +17,7 @@ from bytewax.operators import KeyedStream
 
 from operators.kernels import kernel
 from operators.nbbo import PRINT, Prints
-from operators.ticks import Array
+from operators.ticks import Array, no_resting
 
 SHARDS = 4  # fixed; a small chunk costs a little in each
 
@@ -76,7 +76,7 @@ class Splitter:
         self._slot = np.append(self._slot, np.array(slot, np.int32))
 
     def split(self, chunk: Prints) -> list[tuple[str, Prints]]:
-        """Return `(shard, chunk)` for each shard that has prints or marks in `chunk`."""
+        """Return `(shard, chunk)` for each shard that has anything in `chunk`."""
         self._learn(chunk.names)
         counts = np.zeros(SHARDS, np.int64)
         _count(chunk.rows, self._shard, counts)
@@ -87,6 +87,7 @@ class Splitter:
         if len(context):
             context = np.empty_like(context)
             _scatter_beside(chunk.rows, self._shard, ends - counts, chunk.context, context)
+        resting = self._resting(chunk) if len(chunk.resting) else {}
         places = zip((ends - counts).tolist(), ends.tolist(), strict=True)
         return [
             (
@@ -96,11 +97,22 @@ class Splitter:
                     names=self._names[s],
                     rows=rows[start:end],
                     context=context[start:end],
+                    resting=resting.get(s, no_resting()),
                 ),
             )
             for s, (start, end) in enumerate(places)
-            if end > start
+            if end > start or s in resting
         ]
+
+    def _resting(self, chunk: Prints) -> dict[int, Array]:
+        """Return what the books showed, by shard, `at` its place among the shard's prints."""
+        shard, of_prints = self._shard[chunk.resting["symbol"]], self._shard[chunk.rows["symbol"]]
+        out = {}
+        for s in np.unique(shard).tolist():
+            part = out[s] = chunk.resting[shard == s]
+            part["at"] = np.concatenate([[0], np.cumsum(of_prints == s)])[part["at"]]
+            part["symbol"] = self._slot[part["symbol"]]
+        return out
 
 
 @operator

@@ -60,6 +60,7 @@ DETAIL = np.dtype(
         ("id_kind", np.uint8),
         ("stated_side", np.int8),  # +1, -1 where the feed itself states the taker, else 0
         ("stale", np.uint8),  # the symbol is suspended: its events come too late
+        ("imbalance", np.int16),  # of the book before it, see `operators.books`; 0: no depth
     ],
     align=True,
 )
@@ -75,6 +76,57 @@ def no_depths() -> Array:
     return _NO_DEPTHS
 
 
+MOST_LEVELS = 10
+
+BOOK = np.dtype(
+    [
+        ("ts_ns", np.int64),  # event time, UTC
+        ("symbol", np.int32),  # index into `Ticks.names`
+        ("at", np.int32),  # how many ticks of the chunk stand before it
+        ("levels", np.uint8),  # a side, that the feed shows when they are there
+        ("bids", np.uint8),  # levels that are there, the best first
+        ("asks", np.uint8),
+        ("bid_px", np.int64, (MOST_LEVELS,)),
+        ("bid_sz", np.int64, (MOST_LEVELS,)),
+        ("ask_px", np.int64, (MOST_LEVELS,)),
+        ("ask_sz", np.int64, (MOST_LEVELS,)),
+    ],
+    align=True,
+)
+"""An order book after a change, whole. Such a row is ten times as wide as a tick and most feeds
+have none: so it stands beside the ticks, and costs nothing where it is missing."""
+
+RESTING = np.dtype(
+    [
+        ("ts_ns", np.int64),
+        ("price", np.int64),  # of the level
+        ("size", np.int64),  # displayed there
+        ("bid", np.int64),  # the best ones of the book; 0: absent
+        ("ask", np.int64),
+        ("first_ns", np.int64),  # the level's first alert, which this one escalates or is
+        ("symbol", np.int32),
+        ("at", np.int32),  # how many ticks of the chunk, then how many prints, stand before it
+        ("imbalance", np.int16),
+        ("kind", np.uint8),
+        ("escalates", np.uint8),
+    ],
+    align=True,
+)
+"""An ask level on the book that fired; units as above."""
+
+
+_NO_BOOKS, _NO_RESTING = np.empty(0, BOOK), np.empty(0, RESTING)
+
+
+def _no_books() -> Array:
+    return _NO_BOOKS
+
+
+def no_resting() -> Array:
+    """Return no rows of RESTING, the same for all."""
+    return _NO_RESTING
+
+
 @dataclass(slots=True)
 class Ticks:
     """Ticks of many symbols in arrival order.
@@ -86,7 +138,9 @@ class Ticks:
     how many ticks are neither trade nor quote, None: not counted. `notices`: what to tell a
     person. `suspended`: symbols that became suspended (1) or are so no more (-1), whose gaps are
     in `coverage`. `depths`: a row of DEPTH a tick (of a quote), or none where nobody asked.
-    `context`: what the market was doing at each trade, a row a detail, or none.
+    `context`: what the market was doing at each trade, a row a detail, or none. `books`: rows of
+    BOOK in order, each `at` its place among the ticks; a book is no tick, and a chunk may hold
+    nothing else. `resting`: what they were found to show.
     """
 
     names: list[str]
@@ -104,6 +158,8 @@ class Ticks:
     coverage: list[Coverage] = field(default_factory=list)
     depths: Array = field(default_factory=no_depths)
     context: Array = field(default_factory=no_depths)
+    books: Array = field(default_factory=_no_books)
+    resting: Array = field(default_factory=no_resting)
 
     def __len__(self) -> int:
         return len(self.ticks)

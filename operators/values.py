@@ -15,8 +15,19 @@ MAX_SIZE = 1e9  # shares
 YEAR_2000_MS, YEAR_2100_MS = 946_684_800_000, 4_102_444_800_000
 
 GOOD, BAD_SYMBOL, BAD_TIME, BAD_PRICE, BAD_SIZE, CROSSED = 0, 1, 2, 3, 4, 5
-PROBLEMS = ("", "bad_symbol", "bad_time", "bad_price", "bad_size", "crossed_quote")
-"""Reject codes by problem. CROSSED is counted only: the quote is kept."""
+UNSORTED_BOOK, CROSSED_BOOK, STALE_BOOK = 6, 7, 8
+PROBLEMS = (
+    "",
+    "bad_symbol",
+    "bad_time",
+    "bad_price",
+    "bad_size",
+    "crossed_quote",
+    "unsorted_book",
+    "crossed_book",
+    "stale_book",
+)
+"""Reject codes by problem. CROSSED is counted only: the quote is kept; a crossed book is not."""
 
 FRAGMENT_BYTES = 512
 REJECTS_A_MINUTE = 10

@@ -32,6 +32,7 @@ Marks = dict[tuple[str, str], int]  # (table, first line of the file) to the nex
 OPTIONS: dict[str, str | bool | int | float | list[str]] = {
     "storage_compatibility_version": "v1.4.0",  # readable by the tools analysts have
     "threads": 1,  # the flow owns the cores
+    "async_threads": 0,  # eight of them else, each with memory of its own
     "memory_limit": "64MB",
 }
 POSITIONS = """

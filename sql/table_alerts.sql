@@ -62,6 +62,7 @@ create table if not exists alerts (
     ),
     cvd double,
     ofi_60s double,
+    book_imbalance double,
     message varchar not null,
     run_id varchar
 )

@@ -16,6 +16,7 @@ import numpy as np
 
 from operators import aggressor
 from operators.aggressor import AT_QUOTE, BUY, NONE, SELL, UNKNOWN
+from operators.books import NEVER, Level, fill_books
 from operators.nbbo import PRINT, Prints
 from operators.state import Snapshot
 from operators.symbols import valid_symbol
@@ -27,6 +28,7 @@ from operators.ticks import (
     ID_TEXT,
     LATENESS_UNKNOWN,
     MICRO,
+    MOST_LEVELS,
     MS,
     QUOTE,
     TICK,
@@ -37,9 +39,10 @@ from operators.ticks import (
 from operators.values import CROSSED, GOOD, PROBLEMS, fill_values, trade_id
 from operators.verdicts import COUNTED, GAP_MARK, OUT_OF_ORDER, sale_class
 from tests.reference_cases import OPEN_MS, ns
-from tests.reference_tape import Event, Gap, Quote, Trade
+from tests.reference_tape import Book, Event, Gap, Quote, Side, Trade
 
 ABSENT = float("nan")
+_FILL = ((None, None),) * MOST_LEVELS
 
 
 def trade(ms: float, price: float | None = 10.0, size: float | None = 100, **more: Any) -> Trade:
@@ -52,6 +55,12 @@ def quote(
 ) -> Quote:
     """The book of X."""
     return Quote(symbol, ns(ms), bid, ask)
+
+
+def book(ms: float, asks: Side = (), bids: Side = (), symbol: str = "X", levels: int = 3) -> Book:
+    """The book of X, of (price, size): so many levels a side, those not given absent."""
+    absent = ((None, None),) * levels
+    return Book(symbol, ns(ms), (*bids, *absent)[:levels], (*asks, *absent)[:levels])
 
 
 class Tape:
@@ -67,9 +76,41 @@ class Tape:
         self.venues: list[str] = []
         self.rows: Counter[str] = Counter() if rows is None else rows
         self.rejected: Counter[tuple[str, str]] = Counter()
+        self._newest_ns = np.full(100, NEVER)  # of the books, by symbol
 
     def ticks(self, *events: Event) -> Ticks:
         """Return events as one chunk."""
+        books = [e for e in events if isinstance(e, Book)]
+        if not books:
+            return self._ticks(*events)
+        before = np.cumsum([not isinstance(e, Book) for e in events])
+        chunk = self._ticks(*[e for e in events if not isinstance(e, Book)])
+        at = before[[isinstance(e, Book) for e in events]]
+        chunk.books = self._books(books, np.concatenate([[0], np.cumsum(self._good)])[at])
+        return chunk
+
+    def _books(self, books: Sequence[Book], at: Any) -> Any:
+        """Return the good ones of books, each with its place among the good ticks."""
+        depth = max(len(b.bids) for b in books)
+        code = np.array([self.code(b.symbol) for b in books], np.int32)
+        times = np.array([b.ts_ns for b in books])
+        levels = []
+        for k in range(depth):
+            sides = [((*b.bids, *_FILL)[k], (*b.asks, *_FILL)[k]) for b in books]
+            columns = [
+                [_value(one) for one in column]
+                for column in zip(*[(*b, *a) for b, a in sides], strict=True)
+            ]
+            levels.append(Level(*map(np.array, columns)))
+        rows, problem = fill_books(code, times, levels, self._newest_ns)
+        rows["levels"] = [len(b.bids) for b in books]
+        rows["at"] = at
+        found = np.zeros(len(rows), np.uint8) if problem is None else problem
+        for i in np.flatnonzero(found).tolist():
+            self.rejected[books[i].symbol, PROBLEMS[found[i]]] += 1
+        return rows[found == GOOD]
+
+    def _ticks(self, *events: Event) -> Ticks:
         ticks = np.zeros(len(events), TICK)
         first, second = np.zeros(len(events)), np.zeros(len(events))
         details = np.zeros(sum(isinstance(e, Trade) for e in events), DETAIL)
@@ -140,7 +181,7 @@ class Tape:
             found[~gaps] = problem
         for i in np.flatnonzero((found != GOOD) & (found != CROSSED)).tolist():
             self.rejected[events[i].symbol, PROBLEMS[found[i]]] += 1
-        good = (found == GOOD) | (found == CROSSED)
+        good = self._good = (found == GOOD) | (found == CROSSED)
         trades = ticks["kind"] == TRADE
         return Ticks(
             self.names,

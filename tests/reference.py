@@ -42,6 +42,7 @@ from fractions import Fraction
 from typing import Any, NamedTuple
 
 from tests.reference_detectors import Detectors
+from tests.reference_resting import Resting, reject_book
 from tests.reference_rules import (
     BUY,
     SELL,
@@ -61,9 +62,20 @@ from tests.reference_rules import (
     usable,
 )
 from tests.reference_sessions import BEFORE_ALL_TIME, Phase, Sessions
-from tests.reference_tape import Event, Gap, Quote, Trade, micro, read_tape, whole_ms
+from tests.reference_tape import Book, Event, Gap, Quote, Trade, micro, read_tape, whole_ms
 
-__all__ = ["Gap", "Quote", "Result", "Row", "Rules", "Trade", "alert_id", "read_tape", "run"]
+__all__ = [
+    "Book",
+    "Gap",
+    "Quote",
+    "Result",
+    "Row",
+    "Rules",
+    "Trade",
+    "alert_id",
+    "read_tape",
+    "run",
+]
 
 LOOK_BACK_MS = 360_000
 
@@ -110,6 +122,7 @@ class SymbolState:
         self.cvd = 0
         self.tick = TickReference()
         self.detectors = Detectors(name, rules, result.alerts)
+        self.resting = Resting(name, rules, sessions)
 
     # Events.
 
@@ -120,6 +133,15 @@ class SymbolState:
             self.result.rejects[self.name, code] += 1
         else:
             self.quote = quote
+
+    def on_book(self, book: Book) -> None:
+        """Section 5: a book that is not rejected replaces the last one, whole."""
+        code = reject_book(book, self.resting.book)
+        if code:
+            self.result.rejects[self.name, code] += 1
+            return
+        for said in self.resting.on_book(book):
+            self.detectors.resting(said)
 
     def on_trade(self, trade: Trade) -> Row:
         self.row += 1
@@ -211,6 +233,7 @@ class SymbolState:
     def _count(self, p: Print, row: Row) -> Row:
         self.newest_ms = p.ms
         side, certain, evidence = self._side(p)
+        self.detectors.imbalance = self.resting.imbalance(p.ms)
         self.tick.move(p.price)
         self.cvd += side * p.size
         quoted = self.quote is not None
@@ -261,6 +284,8 @@ def run(events: Iterable[Event], rules: Rules | None = None, *, rows: bool = Fal
             state.detectors.gap()
         elif isinstance(event, Quote):
             state.on_quote(event)
+        elif isinstance(event, Book):
+            state.on_book(event)
         else:
             row = state.on_trade(event)
             if rows:

@@ -79,6 +79,7 @@ class Detectors:
         self.buyers: list[int] = []
         self.cooldown: Cooldown | None = None
         self.evidence: str | None = None  # of the side of the print at hand
+        self.imbalance: float | None = None  # of the book before that print
 
     def reset(self) -> None:
         """Section 2: a new phase or a reopening. Fired sellers and the cooldown stay."""
@@ -276,6 +277,32 @@ class Detectors:
     def _in_window(self, p: Print, ms: int) -> bool:
         return p.ms - ms <= self.rules.alert_window_ms
 
+    def resting(self, said: dict[str, Any]) -> None:
+        """Append the alert of a level of the book (section 5); it counts toward nothing."""
+        window = self.rules.alert_window_ms
+        self.alerts.append(
+            {
+                "symbol": self.name,
+                "alert_type": "large_resting_seller",
+                "mode": self.rules.detection_mode,
+                "vwap": None,
+                "prints": None,
+                "venues": None,
+                "side_evidence": None,
+                "volume_1m": None,
+                "avg_volume_1m": None,
+                "ratio": None,
+                "sell_share": None,
+                "large_sells": sum(said["ts_ms"] - ms <= window for ms, _ in self.sellers),
+                "large_buys": sum(said["ts_ms"] - ms <= window for ms in self.buyers),
+                "threshold": float(exact(self.rules.large_order_size)),
+                "reasons": [],
+                "evidence": [],
+                "valid_until_ms": None,
+                **said,
+            }
+        )
+
     # Alerts.
 
     def _id(self, p: Print, alert_type: str, severity: str) -> str:
@@ -312,6 +339,7 @@ class Detectors:
             "escalates": None,
             "valid_until_ms": None,
             "first_ns": p.trade.ts_ns,
+            "book_imbalance": self.imbalance,
         }
         self.alerts.append({**alert, **said})
 

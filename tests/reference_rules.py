@@ -59,6 +59,7 @@ class Rules:
     quote_max_age_seconds: Setting = 60
     late_print_ms: int = 1_000
     sessions: str = "regular"
+    book_levels: int = 5
     own_percentile: Mapping[str, Setting] = field(default_factory=dict)
 
     @property

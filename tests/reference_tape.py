@@ -53,6 +53,22 @@ class Quote:
     ask_size: float = 100.0
 
 
+Side = tuple[tuple[float | None, float | None], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """A whole order book after a change: (price, size) of each level of a side, the best first.
+
+    As the tape has it: dollars and shares; None, NaN or 0 where a level is absent.
+    """
+
+    symbol: str
+    ts_ns: int
+    bids: Side
+    asks: Side
+
+
 @dataclass(frozen=True, slots=True)
 class Gap:
     """`symbol` (or `*`: every one) was not seen between the two times, and not refilled since.
@@ -65,7 +81,7 @@ class Gap:
     to_ns: int = 0
 
 
-Event = Trade | Quote | Gap
+Event = Trade | Quote | Book | Gap
 
 
 @lru_cache(maxsize=1 << 16)
@@ -95,10 +111,22 @@ TRADE_COLUMNS = {
     "participant_ns": "NULL",
     "feed_seq": "NULL",
 }
+BOOK_LEVELS = 10
+BOOK_COLUMNS = {
+    "symbol": "''",
+    "ts_ns": "0",
+    **{
+        f"{side}_{of}_{level}": "NULL"
+        for level in range(1, BOOK_LEVELS + 1)
+        for side in ("bid", "ask")
+        for of in ("px", "sz")
+    },
+    "feed_seq": "NULL",
+}
 QUOTE_COLUMNS = {"symbol": "''", "ts_ns": "0", "bid": "NULL", "ask": "NULL", "feed_seq": "NULL"}
 
 
-def _rows(path: Path, columns: dict[str, str]) -> tuple[list[tuple[Any, ...]], bool]:
+def _rows(path: Path, columns: dict[str, str], until_ns: int) -> tuple[list[tuple[Any, ...]], bool]:
     """Return the rows of one Parquet file in file order, and whether it has `feed_seq`."""
     with duckdb.connect() as db:
         described = db.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(path)]).fetchall()
@@ -107,8 +135,9 @@ def _rows(path: Path, columns: dict[str, str]) -> tuple[list[tuple[Any, ...]], b
             name if name in present else f"{default} AS {name}" for name, default in columns.items()
         )
         rows = db.execute(
-            f"SELECT {chosen} FROM read_parquet(?, file_row_number=true) ORDER BY file_row_number",
-            [str(path)],
+            f"SELECT {chosen} FROM read_parquet(?, file_row_number=true)"
+            " WHERE coalesce(ts_ns, 0) < ? ORDER BY file_row_number",
+            [str(path), until_ns],
         ).fetchall()
     return rows, "feed_seq" in present
 
@@ -133,22 +162,54 @@ def _quote(row: tuple[Any, ...]) -> Quote:
     return Quote(symbol or "", ts_ns or 0, bid, ask)
 
 
-def read_tape(trades: Iterable[str | Path], quotes: Iterable[str | Path] = ()) -> list[Event]:
-    """Read Parquet files of trades and of quotes and merge them (section 1).
+def _book(row: tuple[Any, ...], levels: int) -> Book:
+    px_and_sz = row[2 : 2 + 4 * levels]
+    return Book(
+        row[0] or "",
+        row[1] or 0,
+        tuple(zip(px_and_sz[0::4], px_and_sz[1::4], strict=True)),
+        tuple(zip(px_and_sz[2::4], px_and_sz[3::4], strict=True)),
+    )
 
-    By event time (ns), then `feed_seq` where all files have it, then trades before quotes,
-    then file order and row number. The column `side` is truth for scoring and is not read.
+
+def _read_books(path: Path, until_ns: int) -> tuple[list[tuple[Any, ...]], list[Event], bool]:
+    """Return the rows of a file of books, the books, and whether it has `feed_seq`."""
+    with duckdb.connect() as db:
+        described = db.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(path)]).fetchall()
+    levels = sum(name.startswith("ask_px_") for name, *_ in described)
+    rows, sequenced = _rows(path, BOOK_COLUMNS, until_ns)
+    return rows, [_book(row, levels) for row in rows], sequenced
+
+
+def read_tape(
+    trades: Iterable[str | Path],
+    quotes: Iterable[str | Path] = (),
+    books: Iterable[str | Path] = (),
+    until_ns: int = 2**63 - 1,
+) -> list[Event]:
+    """Read Parquet files of trades, of quotes and of books and merge them (section 1).
+
+    Only what happened before `until_ns`.
+
+    By event time (ns), then `feed_seq` where all files have it, then trades before quotes before
+    books, then file order and row number. The column `side` is truth for scoring and is not read.
     """
     keyed: list[tuple[tuple[int, int, int, int, int], Event]] = []
     everywhere = True
     for kind, paths, columns in ((0, trades, TRADE_COLUMNS), (1, quotes, QUOTE_COLUMNS)):
         for number, path in enumerate(paths):
-            rows, sequenced = _rows(Path(path), columns)
+            rows, sequenced = _rows(Path(path), columns, until_ns)
             everywhere = everywhere and sequenced
             for row_number, row in enumerate(rows):
                 event = _trade(row) if kind == 0 else _quote(row)
                 sequence = -1 if row[-1] is None else row[-1]
                 keyed.append(((event.ts_ns, sequence, kind, number, row_number), event))
+    for number, path in enumerate(books):
+        rows, states, sequenced = _read_books(Path(path), until_ns)
+        everywhere = everywhere and sequenced
+        for row_number, (row, state) in enumerate(zip(rows, states, strict=True)):
+            sequence = -1 if row[-1] is None else row[-1]
+            keyed.append(((row[1] or 0, sequence, 2, number, row_number), state))
     if not everywhere:
         keyed = [((key[0], 0, *key[2:]), event) for key, event in keyed]
     keyed.sort(key=lambda item: item[0])

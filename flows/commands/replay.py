@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 _TAPES = click.Path(path_type=Path)
-_GREEDY = ("--trades", "--quotes")
+_GREEDY = ("--trades", "--quotes", "--book")
 
 
 class _ManyFiles(click.Command):
@@ -37,6 +37,7 @@ def repeated(args: list[str]) -> list[str]:
 @click.argument("tapes", nargs=-1, type=_TAPES, metavar="TAPE...")
 @click.option("--trades", multiple=True, type=_TAPES, metavar="F...", help="Files of trades.")
 @click.option("--quotes", multiple=True, type=_TAPES, metavar="F...", help="Files of quotes.")
+@click.option("--book", multiple=True, type=_TAPES, metavar="F...", help="Files of order books.")
 @click.option(
     "--out", type=_TAPES, metavar="DIR", help="Write straight into DIR, which is new or empty."
 )
@@ -57,6 +58,7 @@ def replay_command(
     tapes: tuple[Path, ...],
     trades: tuple[Path, ...],
     quotes: tuple[Path, ...],
+    book: tuple[Path, ...],
     out: Path | None,
     speed: float | None,
     recovery: Path | None,
@@ -69,8 +71,8 @@ def replay_command(
 
     A TAPE is a file, a glob or a folder: Parquet, Polygon flat files (CSV.gz) or raw captures.
     """
-    if not (tapes or trades or quotes):
-        raise click.UsageError("name at least one TAPE, or --trades and --quotes files.")
+    if not (tapes or trades or quotes or book):
+        raise click.UsageError("name at least one TAPE, or --trades, --quotes and --book files.")
     import msgspec
     import orjson
 
@@ -79,7 +81,7 @@ def replay_command(
     from flows.summary import summary_text
 
     settings = from_process(symbols=symbols, sessions=sessions)
-    files = TapeFiles(paths_of((*tapes, *trades, *quotes)), stated_side)
+    files = TapeFiles(paths_of((*tapes, *trades, *quotes, *book)), stated_side)
     progress = sys.stderr.isatty() and not as_json
     summary = replay(settings, files, out, speed, recovery, progress)
     if as_json:

@@ -32,7 +32,7 @@ class TapeState(NamedTuple):
     """Where to go on.
 
     A slice's first event time, how many ticks from there on are out, and how many trades each
-    symbol had before it.
+    symbol had before it. `books_out` counts the books as `ticks_out` counts the ticks.
     """
 
     version: int
@@ -40,11 +40,12 @@ class TapeState(NamedTuple):
     start_ns: int
     ticks_out: int
     rows: dict[str, int]
+    books_out: int = 0
 
 
 @dataclass(slots=True)
 class Progress:
-    """How far a replay has come, for whoever shows it."""
+    """How far a replay has come, for whoever shows it; `ticks` are rows of any kind."""
 
     rows: int
     ticks: int = 0
@@ -104,13 +105,12 @@ class _TapePartition(StatefulSourcePartition[Ticks, TapeState]):
     def __init__(self, feed: TapeFeed, resume: TapeState | None) -> None:
         self._feed = feed
         reader = TapeReader(feed.tape, feed.symbols, feed.stated_side, feed.depths)
-        place, self._skip = (
-            Place(BEGINNING, [], np.empty(0, np.int64)),
-            0,
-        )  # ticks that are out already
+        place = Place(BEGINNING, [], np.empty(0, np.int64))
+        self._skip = self._skip_books = 0  # ticks and books that are out already
         if resume is not None:
-            place, self._skip = _resume_at(resume, feed.tape)
-        self._place, self._out, self._trades_out = place, 0, 0
+            place = _resume_at(resume, feed.tape)
+            self._skip, self._skip_books = resume.ticks_out, resume.books_out
+        self._place, self._out, self._trades_out, self._books_out = place, 0, 0, 0
         self._ahead = _ReadAhead(reader, place)
         self._slice: Ticks | None = None
         self._pace: tuple[float, int] | None = None  # wall clock and event time of the first tick
@@ -119,17 +119,27 @@ class _TapePartition(StatefulSourcePartition[Ticks, TapeState]):
     def next_batch(self) -> list[Ticks]:
         if self._feed.stop.is_set():
             raise StopIteration
-        if self._slice is None or self._out >= len(self._slice):
+        if self._slice is None or self._is_out(self._slice):
             item = self._ahead.next()
             if item is None:
                 raise StopIteration
             return self._begin(*item)
         end = min(self._out + self._feed.batch, len(self._slice))
+        books_end = self._books_before(self._slice, end)
         if self._feed.speed is not None:
-            end = self._due(self._slice, end, self._feed.speed)
-        chunk = self._part(self._slice, end)
+            end, books_end = self._due(self._slice, end, books_end, self._feed.speed)
+        chunk = self._part(self._slice, end, books_end)
         self._note(chunk)
-        return [chunk] if len(chunk) else []
+        return [chunk] if len(chunk) or len(chunk.books) else []
+
+    def _is_out(self, ticks: Ticks) -> bool:
+        return self._out >= len(ticks) and self._books_out >= len(ticks.books)
+
+    def _books_before(self, ticks: Ticks, end: int) -> int:
+        """Return the end of the books that stand before tick `end`."""
+        if not len(ticks.books):
+            return 0
+        return int(np.searchsorted(ticks.books["at"], end, side="right"))
 
     def _begin(self, place: Place, ticks: Ticks) -> list[Ticks]:
         """Begin a slice, behind what a run before this one has taken of it."""
@@ -137,44 +147,53 @@ class _TapePartition(StatefulSourcePartition[Ticks, TapeState]):
         self._out = min(self._skip, len(ticks))
         self._skip -= self._out
         self._trades_out = int(np.count_nonzero(ticks.ticks["kind"][: self._out] == TRADE))
-        if self._out:
+        self._books_out = min(self._skip_books, len(ticks.books))
+        self._skip_books -= self._books_out
+        if self._out or self._books_out:
             ticks.rejects, ticks.rejected = [], {}
-        return [ticks] if ticks.rejects and not len(ticks) else []
+        return [ticks] if ticks.rejects and self._is_out(ticks) else []
 
-    def _part(self, ticks: Ticks, end: int) -> Ticks:
-        """Take the ticks up to `end`; what was rejected goes with the first of a slice."""
+    def _part(self, ticks: Ticks, end: int, books_end: int) -> Ticks:
+        """Take ticks and books up to their ends; what was rejected goes with the first."""
         part, trades = ticks.ticks[self._out : end], len(ticks.details)
         if end < len(ticks):
             trades = self._trades_out + int(np.count_nonzero(part["kind"] == TRADE))
         details = ticks.details[self._trades_out : trades]
         chunk = Ticks(ticks.names, part, details, ticks.texts, ticks.venues, marks=0)
         chunk.depths = ticks.depths[self._out : end]
-        if self._out == 0 and end:
+        if len(ticks.books):
+            chunk.books = ticks.books[self._books_out : books_end].copy()
+            chunk.books["at"] -= self._out
+        if self._out == self._books_out == 0 and (end or books_end):
             chunk.rejects, chunk.rejected = ticks.rejects, ticks.rejected
             chunk.notices = ticks.notices
-        self._out, self._trades_out = end, trades
+        self._out, self._trades_out, self._books_out = end, trades, books_end
         return chunk
 
-    def _due(self, ticks: Ticks, end: int, speed: float) -> int:
-        """Return the end of what is due by now, and set when to look again."""
-        times = ticks.ticks["ts_ns"]
+    def _due(self, ticks: Ticks, end: int, books_end: int, speed: float) -> tuple[int, int]:
+        """Return the ends of what is due by now, and set when to look again."""
+        times = ticks.ticks["ts_ns"][self._out : end]
+        books = ticks.books["ts_ns"][self._books_out : books_end]
+        next_ns = min(int(waiting[0]) for waiting in (times, books) if len(waiting))
         if self._pace is None:
-            self._pace = time.monotonic(), int(times[self._out])
+            self._pace = time.monotonic(), next_ns
         started, first_ns = self._pace
         now_ns = first_ns + int((time.monotonic() - started) * 1e9 * speed)
-        due = self._out + int(np.searchsorted(times[self._out : end], now_ns, side="right"))
+        due, books_due = (int(np.searchsorted(t, now_ns, side="right")) for t in (times, books))
         self._awake = None
-        if due == self._out:
-            wait = (int(times[due]) - now_ns) / 1e9 / speed
+        if due == books_due == 0:
+            wait = (next_ns - now_ns) / 1e9 / speed
             self._awake = datetime.now(UTC) + timedelta(seconds=min(wait, 0.2))
-        return due
+        return self._out + due, self._books_out + books_due
 
     def _note(self, chunk: Ticks) -> None:
         progress = self._feed.progress
-        if len(chunk):
-            progress.first_ns = progress.first_ns or int(chunk.ticks[0]["ts_ns"])
-            progress.last_ns = int(chunk.ticks[-1]["ts_ns"])
-        progress.ticks += len(chunk)
+        for rows in (chunk.ticks, chunk.books):
+            if len(rows):
+                first_ns = int(rows[0]["ts_ns"])
+                progress.first_ns = min(progress.first_ns or first_ns, first_ns)
+                progress.last_ns = max(progress.last_ns, int(rows[-1]["ts_ns"]))
+            progress.ticks += len(rows)
 
     def next_awake(self) -> datetime | None:
         return self._awake
@@ -186,13 +205,14 @@ class _TapePartition(StatefulSourcePartition[Ticks, TapeState]):
             self._place.start_ns,
             self._out + self._skip,
             self._place.counts(),
+            self._books_out + self._skip_books,
         )
 
     def close(self) -> None:
         self._ahead.close()
 
 
-def _resume_at(resume: TapeState, tape: TapeSet) -> tuple[Place, int]:
+def _resume_at(resume: TapeState, tape: TapeSet) -> Place:
     if resume.version != VERSION:
         raise StateVersionError(
             f"the recovery store was written by version {resume.version} of the tape feed, "
@@ -203,7 +223,7 @@ def _resume_at(resume: TapeState, tape: TapeSet) -> tuple[Place, int]:
             "the recovery store belongs to another tape: name the same files, or a new folder"
         )
     rows = np.array([*resume.rows.values()], np.int64)
-    return Place(resume.start_ns, [*resume.rows], rows), resume.ticks_out
+    return Place(resume.start_ns, [*resume.rows], rows)
 
 
 class TapeFeed(FixedPartitionedSource[Any, TapeState]):

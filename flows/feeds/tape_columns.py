@@ -10,7 +10,7 @@ import duckdb
 import numpy as np
 
 from flows.feeds.tape_details import NO_ID, details_of
-from flows.feeds.tape_files import TRADES, TapeError, TapeFile, connect, quoted, reason
+from flows.feeds.tape_files import BOOKS, TRADES, TapeError, TapeFile, connect, quoted, reason
 from flows.feeds.tape_stream import Batch, batches
 from flows.feeds.tape_symbols import ABSENT, UNKNOWN, SymbolHashes
 from operators.symbols import valid_symbol
@@ -76,7 +76,8 @@ def read_only(array: Array) -> Array:
     return array
 
 
-def _joined(parts: Sequence[Columns]) -> Columns:
+def joined(parts: Sequence[Columns]) -> Columns:
+    """Return parts as one."""
     texts = {number: text for part in parts for number, text in part.texts.items()}
     columns: Any = {n: np.concatenate([getattr(part, n) for part in parts]) for n in _COLUMNS}
     return Columns(**columns, texts=texts)
@@ -103,7 +104,9 @@ class Catalogue:
             self.learn(self.db.execute(sql, [self.wanted]).fetchall())
         self.venues: list[str] = []
         self._learn_venues([f for f in files if f.kind == TRADES and "exchange" in f.columns])
-        self.numbered = self._numbered(files)
+        ticks = [file for file in files if file.kind != BOOKS]
+        # A book that has none takes the sequence of trades and quotes away from nobody.
+        self.numbered = self._numbered(files) | self._numbered(ticks)
 
     def run(self, sql: str, path: str) -> duckdb.DuckDBPyConnection:
         """Run a query over a file.
@@ -148,7 +151,7 @@ class Catalogue:
     def _numbered(self, files: Sequence[TapeFile]) -> dict[str, bool]:
         """Return which files' `feed_seq` counts: where every file of their symbols has one."""
         have = {file.path: "feed_seq" in file.columns for file in files}
-        if len(set(have.values())) == 1:
+        if len(set(have.values())) < 2:
             return have
         symbols = {
             file.path: {
@@ -202,7 +205,7 @@ class FileReader:
             self._row += groups[self._group][2]
             self._group += 1
 
-    def read(self) -> list[Columns]:
+    def read(self) -> list[Any]:
         """Return the rows of the next group, in order, in parts.
 
         Raises:
@@ -223,9 +226,12 @@ class FileReader:
                 break
             self._rest = None
             self._at += n
-        if all(map(Columns.is_in_order, parts)) and all(map(_follow, parts, parts[1:])):
+        if all(part.is_in_order() for part in parts) and all(map(_follow, parts, parts[1:])):
             return parts
-        return [_joined(parts).in_order()]
+        return [self._joined(parts).in_order()]
+
+    def _joined(self, parts: Sequence[Any]) -> Any:
+        return joined(parts)
 
     def _before(self, row: int) -> int:
         """Return how many rows of the rest come before a row of the file."""
@@ -251,16 +257,21 @@ class FileReader:
             sql += f" WHERE {' AND '.join(where)}"
         return batches(catalogue.db.cursor(), sql, self.file.path)
 
-    def _next(self) -> Columns | None:
+    def _next(self) -> Any:
         """Take the next batch as the rest; None at the end."""
         batch = next(self._batches, None) if self._batches is not None else None
         if batch is None:
             return None
+        self._rows = batch.get("row", self._rows)
+        self._rest = self._columns(batch)
+        return self._rest
+
+    def _columns(self, batch: Batch) -> Any:
+        """Return a batch as Columns, or as what another kind of file has."""
         details, texts = np.empty(0, DETAIL), dict[int, str]()
         if self.file.kind == TRADES:
             details, texts = details_of(batch, self._catalogue.unknown_conditions)
-        self._rows = batch.get("row", self._rows)
-        self._rest = Columns(
+        return Columns(
             read_only(self._coded(batch["symbol"], self._at)),
             batch["ts_ns"],
             batch["first"],
@@ -271,7 +282,6 @@ class FileReader:
             batch.get("bid_size", _NONE),
             batch.get("ask_size", _NONE),
         )
-        return self._rest
 
     def _coded(self, hashes: Array, first: int) -> Array:
         """Return the codes of a batch whose first row is `first`; what is new is learnt."""

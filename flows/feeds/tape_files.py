@@ -19,14 +19,17 @@ from pathlib import Path
 import duckdb
 
 from flows.errors import OrderflowError
+from flows.feeds.book_columns import STALE, level_columns
 from flows.feeds.flat_files import as_csv, kind_of, normalised
 from flows.places import cache_folder
 
-TRADES, QUOTES, CAPTURE = "trades", "quotes", "capture"
+TRADES, QUOTES, BOOKS, CAPTURE = "trades", "quotes", "books", "capture"
+_RANK = {TRADES: 0, QUOTES: 1, BOOKS: 2}
 
 _NEEDED = {
     TRADES: ("symbol", "ts_ns", "price", "size"),
     QUOTES: ("symbol", "ts_ns", "bid", "ask"),
+    BOOKS: ("symbol", "ts_ns", *level_columns(1)),
 }
 
 
@@ -56,7 +59,7 @@ class TapeFile:
 
 @dataclass(frozen=True, slots=True)
 class TapeSet:
-    """The files of one tape, trades first, each kind in the order given."""
+    """The files of one tape: trades, quotes, books, each kind in the order given."""
 
     files: tuple[TapeFile, ...] = ()
     captures: tuple[str, ...] = ()
@@ -71,8 +74,7 @@ class TapeSet:
 
 def connect(memory_limit: str = "256MB") -> duckdb.DuckDBPyConnection:
     """Return an in-memory database that reads files on one thread."""
-    db = duckdb.connect()
-    db.execute("SET threads = 1")
+    db = duckdb.connect(config={"threads": 1, "async_threads": 0})
     db.execute(f"SET memory_limit = '{memory_limit}'")
     # Each byte is read once, and a few files in turn: nothing is worth holding.
     db.execute("SET enable_external_file_cache = false")
@@ -125,7 +127,7 @@ def _kind_by_name(name: str) -> str | None:
         return CAPTURE if "alerts" not in name else None
     if name.endswith((".csv.gz", ".csv")):
         return "flat"
-    if name.endswith(".parquet") and not name.endswith(".book.parquet"):
+    if name.endswith(".parquet"):
         return "parquet"
     return None
 
@@ -139,7 +141,10 @@ def _describe(db: duckdb.DuckDBPyConnection, source: str, path: str) -> dict[str
 
 
 def _kind_of(columns: dict[str, str], path: str) -> str:
-    kind = QUOTES if "bid" in columns or "ask" in columns else TRADES
+    if any(name in columns for name in level_columns(1)):
+        kind = BOOKS
+    else:
+        kind = QUOTES if "bid" in columns or "ask" in columns else TRADES
     missing = [name for name in _NEEDED[kind] if name not in columns]
     if missing:
         raise TapeError(
@@ -228,10 +233,11 @@ def _open_file(db: duckdb.DuckDBPyConnection, path: str, say: Callable[[str], No
         sequence = "feed_seq, " if "feed_seq" in columns else ""
         order = f"ts_ns, {sequence}file_row_number"
         select = (
-            "SELECT * EXCLUDE (file_row_number)"
+            f"SELECT * EXCLUDE (file_row_number){STALE if kind == BOOKS else ''}"
             f" FROM read_parquet({quoted(path)}, file_row_number = true)"
         )
         path = _sorted_copy(db, path, select, order, say)
+        columns = _describe(db, f"read_parquet({quoted(path)})", path)
         groups = _row_groups(db, path) or ()
     return TapeFile(path, kind, columns, groups, _full_columns(db, path))
 
@@ -251,7 +257,7 @@ def open_tapes(paths: Sequence[str], say: Callable[[str], None] = lambda _: None
         raise TapeError("captures and tape files cannot be replayed together: name one kind")
     with connect() as db:
         files = [_open_file(db, path, say) for path in paths if path not in captures]
-    files.sort(key=lambda file: file.kind != TRADES)  # stable: trades first, then as named
+    files.sort(key=lambda file: _RANK[file.kind])  # stable: within a kind, as named
     names = "|".join(f"{Path(p).resolve()}:{Path(p).stat().st_size}" for p in paths)
     return TapeSet(
         tuple(files),

@@ -215,6 +215,13 @@ def merged(runs: Sequence[Run], rows: Array) -> Merged:
     return Merged(ticks, details, problem if noted else None, place, texts)
 
 
+def sequences(runs: Sequence[Run], place: Array) -> Array:
+    """Return the sequence of each row in the order of the merge; zeros where none counts."""
+    out = np.empty(len(place), np.int64)
+    out[place] = _sequences([part for run in runs for part in run.parts], len(place))
+    return out
+
+
 def _sequences(parts: Sequence[Columns], n: int) -> Array:
     if not any(len(part.sequence) for part in parts):
         return np.zeros(n, np.int64)

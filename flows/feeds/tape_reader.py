@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import orjson
 
-from flows.feeds.tape_columns import Catalogue, Columns, FileReader
-from flows.feeds.tape_files import TRADES, TapeSet
-from flows.feeds.tape_merge import Run, depths_in_places, in_places, merged
+from flows.feeds.tape_books import BookColumns, BookReader, among, gathered
+from flows.feeds.tape_columns import Catalogue, FileReader
+from flows.feeds.tape_files import BOOKS, TRADES, TapeSet
+from flows.feeds.tape_merge import Run, depths_in_places, in_places, merged, sequences
 from operators.records import UnknownCondition
-from operators.ticks import TRADE, Array, Row, Ticks, no_depths
+from operators.ticks import DETAIL, TICK, TRADE, Array, Row, Ticks, no_depths
 from operators.values import CROSSED, GOOD, PROBLEMS, RejectLog
 
 SLICE_ROWS = 98_304  # laid out at a time, what caches hold; row groups are held beside it
@@ -39,7 +41,7 @@ class _Open:
 
     def __init__(self, reader: FileReader, start_ns: int) -> None:
         self.reader = reader
-        self.held: list[Columns] = []
+        self.held: list[Any] = []  # Columns, or BookColumns of a file of books
         self._start_ns = start_ns
         reader.skip_before(start_ns)
 
@@ -54,7 +56,7 @@ class _Open:
         """Return the times from before `until_ns` of what is held, part by part."""
         return [held.ts_ns[: np.searchsorted(held.ts_ns, until_ns)] for held in self.held]
 
-    def take(self, until_ns: int) -> Run:
+    def take(self, until_ns: int) -> list[Any]:
         """Take what is held from before `until_ns` (END: all)."""
         taken, kept = [], []
         for held in self.held:
@@ -64,7 +66,7 @@ class _Open:
             if end < len(held):
                 kept.append(held.part(end, len(held)))
         self.held = kept
-        return Run(self.reader.file.kind == TRADES, taken)
+        return taken
 
 
 class TapeReader:
@@ -89,7 +91,10 @@ class TapeReader:
     ) -> None:
         self._catalogue = Catalogue(tape.files, symbols)
         self._readers = [
-            FileReader(self._catalogue, file, stated_side, depths) for file in tape.files
+            BookReader(self._catalogue, file, stated_side)
+            if file.kind == BOOKS
+            else FileReader(self._catalogue, file, stated_side, depths)
+            for file in tape.files
         ]
         self._depths = depths
         self._rejects = RejectLog()
@@ -108,17 +113,23 @@ class TapeReader:
         while True:
             until_ns = self._read_up(files)
             for cut_ns in self._cuts(files, until_ns):
-                runs = [run for f in files if len(run := f.take(cut_ns))]
+                runs, books = self._taken(files, cut_ns)
                 rows = self._grown(rows, counted)
                 here = Place(start_ns, self.names, rows.copy())
-                if runs:
-                    ticks = self._ticks(runs, rows)
+                if runs or books:
+                    ticks = self._ticks(runs, rows, books)
                     news = self._catalogue.unknown_conditions.take()
                     ticks.notices += map(UnknownCondition, news)
                     yield here, ticks
                 start_ns = cut_ns
             if until_ns == END:
                 return
+
+    def _taken(self, files: list[_Open], until_ns: int) -> tuple[list[Run], list[BookColumns]]:
+        """Take trades and quotes, and books, from before `until_ns`."""
+        taken = [(f.reader.file.kind, parts) for f in files if (parts := f.take(until_ns))]
+        runs = [Run(kind == TRADES, parts) for kind, parts in taken if kind != BOOKS]
+        return runs, [part for kind, parts in taken if kind == BOOKS for part in parts]
 
     def _read_up(self, files: list[_Open]) -> int:
         """Read the group that comes next, and return up to when all is held now."""
@@ -144,13 +155,32 @@ class TapeReader:
         fresh = [counted.get(name, 0) for name in names[known:]]
         return np.concatenate([rows[:known], np.array(fresh, np.int64), [0]])
 
-    def _ticks(self, runs: list[Run], rows: Array) -> Ticks:
+    def _ticks(self, runs: list[Run], rows: Array, books: list[BookColumns]) -> Ticks:
         """Merge runs, and leave out what the values rule out: those are rejects."""
+        if not books:
+            ticks, _ = self._merged(runs, rows)
+        else:
+            whole = gathered(books, self._catalogue.names, self._rejects)
+            if runs:
+                ticks, sequence = self._merged(runs, rows, sequenced=True)
+            else:
+                names, venues = self._catalogue.names, self._catalogue.venues
+                ticks = Ticks(names, np.empty(0, TICK), np.empty(0, DETAIL), {}, venues)
+                sequence = _NOTHING
+            ticks.books = among(whole, ticks.ticks["ts_ns"], sequence)
+        ticks.rejects, ticks.rejected = self._rejects.take()
+        return ticks
+
+    def _merged(
+        self, runs: list[Run], rows: Array, *, sequenced: bool = False
+    ) -> tuple[Ticks, Array]:
+        """Return what of the runs is good; with the sequence of each tick if it is asked for."""
         names, venues = self._catalogue.names, self._catalogue.venues
         ticks, details, problem, place, texts = merged(runs, rows)
         depths = depths_in_places(runs, place) if self._depths else no_depths()
+        sequence = sequences(runs, place) if sequenced else _NOTHING
         if problem is None:
-            return Ticks(names, ticks, details, texts, venues, depths=depths)
+            return Ticks(names, ticks, details, texts, venues, depths=depths), sequence
         crossed = problem == CROSSED
         self._rejects.count_crossed(names, ticks["symbol"][crossed])
         good = (problem == GOOD) | crossed
@@ -159,18 +189,10 @@ class TapeReader:
             first, second = (in_places(runs, place, name) for name in ("first", "second"))
             for k in bad:
                 self._reject(ticks[k], PROBLEMS[problem[k]], first[k], second[k])
-        kept, counts = self._rejects.take()
         trades = ticks["kind"] == TRADE
-        return Ticks(
-            names,
-            ticks[good],
-            details[good[trades]],
-            texts,
-            venues,
-            rejects=kept,
-            rejected=counts,
-            depths=depths[good] if self._depths else depths,
-        )
+        kept = Ticks(names, ticks[good], details[good[trades]], texts, venues)
+        kept.depths = depths[good] if self._depths else depths
+        return kept, sequence[good] if sequenced else sequence
 
     def _reject(self, tick: Row, code: str, first: float, second: float) -> None:
         names = self._catalogue.names

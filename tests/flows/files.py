@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 import msgspec
 
-from tests.reference_tape import Event, Quote, Trade
+from tests.reference_tape import Book, Event, Quote, Trade
 
 TYPES = {
     "symbol": "VARCHAR",
@@ -75,6 +75,22 @@ def write_parquet(folder: Path, events: Iterable[Event], group: int = 122_880) -
             group=group,
         ),
     ]  # fmt: skip
+
+
+def write_books(
+    path: Path, books: Sequence[Book], sequence: Sequence[int] = (), group: int = 122_880
+) -> str:
+    """Write books in the order given, with as many levels as the first has."""
+    levels = range(1, 1 + len(books[0].bids))
+    prices = [f"{side}_{of}_{k}" for k in levels for side in ("bid", "ask") for of in ("px", "sz")]
+    columns = ("symbol", "ts_ns", *prices, *(["feed_seq"] if sequence else []))
+    rows = []
+    for i, b in enumerate(books):
+        sides = [
+            value for pair in zip(b.bids, b.asks, strict=True) for side in pair for value in side
+        ]
+        rows.append((b.symbol, b.ts_ns, *sides, *sequence[i : i + 1]))
+    return parquet(path, columns, *rows, group=group, **dict.fromkeys(prices, "DOUBLE"))
 
 
 FLAT_TRADES = (

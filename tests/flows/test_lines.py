@@ -23,6 +23,7 @@ CONTRACT = (
     '"escalates":"5Q8X","valid_until":null,"late":false,'
     '"first_ts_utc":"2026-11-20T15:04:05.101000Z","percentile":null,"baseline":null,'
     '"market_wide":null,"track_record":null,"cvd":null,"ofi_60s":null,'
+    '"book_imbalance":null,'
     '"message":"Large seller detected: AAPL 24,100 @ 175.50 (7 prints, 4 venues)"}'
 )
 
@@ -66,6 +67,17 @@ def test_what_surrounds_an_alert_is_in_the_line() -> None:
         "source": "SPY",
         "is_market_wide": True,
     }
+
+
+def test_the_imbalance_of_the_book_is_in_the_line() -> None:
+    line = orjson.loads(alert_line(alert(book_imbalance=-0.25), 1, FIRED))
+    assert line["book_imbalance"] == -0.25
+
+
+def test_a_line_from_before_the_imbalance_is_still_read() -> None:
+    older = orjson.loads(CONTRACT)
+    del older["book_imbalance"]
+    assert msgspec.convert(older, AlertLine).book_imbalance is None
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])

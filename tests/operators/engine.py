@@ -22,6 +22,7 @@ from operators.large_orders import LargeOrders
 from operators.nbbo import EVERY, Nbbo, Prints
 from operators.records import Alert
 from operators.red_burst import RedBurst
+from operators.resting_orders import RestingOrders
 from operators.rolling_volume import RollingVolume
 from operators.sessions import NEW_YORK
 from operators.shards import Splitter
@@ -51,6 +52,7 @@ def operator_rules(rules: Rules) -> OperatorRules:
         quote_max_age_seconds=int(str(rules.quote_max_age_seconds)),
         late_print_ms=rules.late_print_ms,
         sessions=rules.sessions,
+        book_levels=rules.book_levels,
     )
     return rules_of(settings, "replay")
 
@@ -96,7 +98,9 @@ class Engine:
         self._rules = operator_rules(self.rules)
         self._saved_shards, self._symbols, rows = self.saved
         self.tape = Tape(self.names, rows)
-        self._nbbo = Nbbo(self._saved_shards.pop(EVERY, [None])[0])
+        resting, quotes = self._saved_shards.pop(EVERY, [None, None])
+        self._resting = RestingOrders(self._rules.resting, resting)
+        self._nbbo = Nbbo(quotes)
         self._splitter = Splitter()
         self._shards: dict[str, _Shard] = {}
         self._zone = UTC if self.rules.sessions == "all" else NEW_YORK
@@ -114,7 +118,7 @@ class Engine:
 
     def feed_ticks(self, ticks: Ticks) -> None:
         """Process one chunk of a feed."""
-        for shard, chunk in self._splitter.split(self._nbbo(ticks)):
+        for shard, chunk in self._splitter.split(self._nbbo(self._resting(ticks))):
             if shard not in self._shards:
                 saved = self._saved_shards.pop(shard, [None] * 5)
                 self._shards[shard] = _Shard(self._rules, saved)
@@ -141,7 +145,7 @@ class Engine:
     def snapshot(self) -> Saved:
         """Return the whole state, as pickling leaves it."""
         shards = {k: [step.snapshot() for step in s.steps] for k, s in self._shards.items()}
-        quotes = {EVERY: [self._nbbo.snapshot()]}
+        quotes = {EVERY: [self._resting.snapshot(), self._nbbo.snapshot()]}
         state = ({**self._saved_shards, **quotes, **shards}, self._symbols, self.tape.rows)
         copied: Saved = pickle.loads(pickle.dumps(state))  # noqa: S301 (our own bytes)
         return copied
@@ -187,6 +191,7 @@ def said(alert: Alert) -> dict[str, Any]:
         "escalates": alert.escalates,
         "valid_until_ms": None if alert.valid_until_ns is None else alert.valid_until_ns // MS,
         "first_ns": alert.first_ns,
+        "book_imbalance": alert.book_imbalance,
     }
 
 

@@ -119,6 +119,24 @@ def test_the_largest_sellers_come_by_money_and_each_parent_once(tmp_path: Path) 
     assert [(row[-1], row[4]) for row in rows] == [("larger", 6e6), ("small", 2e6)]
 
 
+def test_resting_sellers_come_by_money_with_their_distance_and_each_level_once(
+    tmp_path: Path,
+) -> None:
+    resting = {"alert_type": "large_resting_seller", "ask": 100.0, "book_imbalance": -0.25}
+    write_alerts(
+        tmp_path,
+        seller("near", OPEN, notional=2e6, price_level=100.0, **resting),
+        seller("deep", OPEN, notional=3e6, price_level=100.05, **resting),
+        seller("deeper", OPEN + MS, notional=6e6, escalates="deep", price_level=100.05, **resting),
+        seller("executed", OPEN, notional=9e9),
+    )
+    rows = answer(tmp_path, "resting_sellers")
+    assert [(row[-1], row[6], row[7]) for row in rows] == [
+        ("deeper", 5.0, -0.25),
+        ("near", 0.0, -0.25),
+    ]
+
+
 def test_exit_signals_come_with_one_row_a_piece_of_evidence(tmp_path: Path) -> None:
     write_alerts(
         tmp_path,

@@ -22,7 +22,6 @@ def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_folder_and_a_glob_name_their_files_once(tmp_path: Path) -> None:
     paths = [parquet(tmp_path / f"{n}.parquet", TRADES, ("X", ns(1), 1.0, 1.0)) for n in "ab"]
-    parquet(tmp_path / "a.book.parquet", ("symbol",), ("X",))
     assert expand([str(tmp_path), str(tmp_path / "*.parquet"), paths[1]])[:2] == paths
 
 
