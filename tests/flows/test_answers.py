@@ -109,6 +109,7 @@ def test_the_named_queries_say_what_they_answer() -> None:
             "Rejected messages by code: counted in ended runs, and written "
             "(at most 10 a minute and code)."
         ),
+        "resting_sellers": queries()["resting_sellers"],
         "track_record": queries()["track_record"],
     }
     assert queries()["false_exit_candidates"].startswith("Exit signals worth a second look")
