@@ -29,7 +29,6 @@ from flows.learned import learned_of
 from flows.learned_lines import LearnedLines
 from flows.lines import (
     RunLine,
-    alert_line,
     coverage_line,
     eligibility_line,
     event_line,
@@ -37,8 +36,9 @@ from flows.lines import (
 )
 from flows.notices import NoticeSink
 from flows.orderflow import Outputs, build, rules_of
-from flows.places import ALERTS, LEARNED, STATUS, tape_folder
+from flows.places import ALERTS, LEARNED, STATUS, live_folder, tape_folder
 from flows.settings import Settings
+from flows.track_record import TrackRecords, read_records
 from flows.warm_up import settle
 from operators.learned import DayPart
 from operators.records import Alert, Coverage, Lagging, Ledger, Reject
@@ -238,7 +238,10 @@ def assemble(
         period_s=LIVE_HISTORY_S if is_live else REPLAY_HISTORY_S,
     )
     latencies = Latencies()
-    logs = _logs(root, history.keeper, is_live, latencies, LearnedLines.of(settings))
+    records = TrackRecords({})
+    if kind != "sample":  # what was found on the market says nothing of a made-up tape
+        records = read_records(live_folder(settings.data_dir), settings.detection_mode, said)
+    logs = _logs(root, history.keeper, is_live, latencies, records, LearnedLines.of(settings))
     state = feed.state if isinstance(feed, PolygonFeed) else None
     recorder = Recorder(tape_folder(root), said) if is_live and settings.record else None
     status.describe = _describer(
@@ -281,6 +284,7 @@ def _logs(
     keeper: HistoryKeeper,
     is_live: bool,
     latencies: Latencies,
+    records: TrackRecords,
     learned: LearnedLines,
 ) -> _Logs:
     def beside(name: str, to_line: ToLine[Any]) -> JsonlSink[Any]:
@@ -290,7 +294,7 @@ def _logs(
 
     alerts: JsonlSink[Alert] = JsonlSink(
         root / ALERTS,
-        alert_line,
+        records.line,
         _alert_id,
         rotate=is_live,
         sync_each_batch=is_live,

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from operators.records import Alert, Coverage, Ledger, Reject
+from operators.records import Alert, Coverage, Ledger, MarketWide, Reject
 from sinks.iso import iso_utc
 
 SCHEMA = 1
@@ -19,6 +19,26 @@ ALERT, REJECT, COVERAGE, RUN = "order_flow_alert", "reject", "coverage", "run"
 ELIGIBILITY = "eligibility"
 
 _encode = msgspec.json.Encoder().encode
+
+
+class TrackRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """What alerts of this kind were worth on recorded days, by the newest scorecard.
+
+    `symbol` is the one they were on, `*` where the scorecard has too little of this symbol and
+    all of its symbols stand for it. `move_5m_bps` is the mean move of the mid within five minutes,
+    `abnormal_5m_bps` that less the market's and the matched controls', with its 95 % interval
+    (null with too few alerts or hours) and q-value; `lift` is how much likelier a fall was.
+    """
+
+    symbol: str
+    n: int
+    lift: float | None
+    move_5m_bps: float | None
+    abnormal_5m_bps: float | None
+    low_bps: float | None
+    high_bps: float | None
+    q: float | None
+    scorecard_id: str
 
 
 class AlertLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,8 +82,10 @@ class AlertLine(msgspec.Struct, frozen=True, kw_only=True):
     first_ts_utc: str
     percentile: float | None = None
     baseline: float | None = None
-    market_wide: bool | None = None
-    track_record: str | None = None
+    market_wide: MarketWide | None = None
+    track_record: TrackRecord | None = None
+    cvd: float | None = None
+    ofi_60s: float | None = None
     book_imbalance: float | None = None
     message: str
 
@@ -132,7 +154,9 @@ class RunLine(msgspec.Struct, frozen=True, kw_only=True):
     emitted_utc: str = ""
 
 
-def alert_line(alert: Alert, seq: int, emitted_ns: int) -> bytes:
+def alert_line(
+    alert: Alert, seq: int, emitted_ns: int, track_record: TrackRecord | None = None
+) -> bytes:
     """Return the line of an alert; without a receipt time (a replay) its latency is null."""
     latency_ms = round((emitted_ns - alert.received_ns) / 1e6, 3) if alert.received_ns else None
     line = AlertLine(
@@ -174,6 +198,10 @@ def alert_line(alert: Alert, seq: int, emitted_ns: int) -> bytes:
         first_ts_utc=iso_utc(alert.first_ns),
         percentile=alert.percentile,
         baseline=alert.baseline,
+        market_wide=alert.market_wide,
+        track_record=track_record,
+        cvd=alert.cvd,
+        ofi_60s=alert.ofi_60s,
         book_imbalance=alert.book_imbalance,
         message=alert.message,
     )

@@ -32,6 +32,7 @@ from operators.large_orders import ParentRules, large_orders
 from operators.learned import NOTHING, Learned
 from operators.learning import learning
 from operators.ledger import ledger
+from operators.market_context import ContextRules, market_context
 from operators.nbbo import Prints, nbbo
 from operators.own_sizes import PICO, OwnRules, own_large_orders
 from operators.records import Alert, Coverage, Notice
@@ -43,6 +44,7 @@ from operators.shards import by_shard
 from operators.ticks import MICRO, Ticks
 from operators.usual_volume import usual_volume
 from operators.verdicts import VERDICTS
+from operators.volume_delta import volume_delta
 from sinks.opening import Opening
 
 LIVE = "live"
@@ -54,7 +56,10 @@ Counts = Mapping[str, Mapping[str, int]]
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The rules of every operator, as the settings have them; without `lag` none is late."""
+    """The rules of every operator, as the settings have them.
+
+    Without `lag` none is late; without `context` alerts say nothing of what surrounds them.
+    """
 
     lag: LagRules | None
     sessions: Sessions
@@ -65,6 +70,7 @@ class Rules:
     alerts: AlertRules
     resting: RestingRules
     adaptive: AdaptiveRules | None = None
+    context: ContextRules | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +151,9 @@ def rules_of(settings: Settings, feed: str, learned: Learned = NOTHING) -> Rules
             settings.quote_max_age_seconds * 1000,
         ),
         adaptive,
+        ContextRules(settings.late_print_ms, settings.quote_max_age_seconds * 1000)
+        if settings.context
+        else None,
     )
 
 
@@ -166,10 +175,14 @@ def build(feed: Source[Any], rules: Rules, outputs: Outputs) -> Dataflow:
     graph = Dataflow("orderflow")
 
     tape = op.input("feed", graph, feed)
-    seen = decode("decode", tape, rules.lag)  # Ticks of all symbols; what was rejected, missed
+    with_context = rules.context is not None
+    # Ticks of all symbols; what was rejected, missed
+    seen = decode("decode", tape, rules.lag, with_context)
 
-    weighed = resting_orders("resting_orders", seen.ticks, rules.resting)
-    prints = nbbo("nbbo", weighed)  # ("every", Prints); quotes and books go no further
+    ticks = resting_orders("resting_orders", seen.ticks, rules.resting)
+    if rules.context is not None:
+        ticks = market_context("context", ticks, rules.context)
+    prints = nbbo("nbbo", ticks)  # ("every", Prints); quotes and books go no further
     chunks = by_shard("shards", prints)  # ("3", Prints)
     judged = eligibility("eligibility", chunks, rules.eligibility)
     signed = aggressor("aggressor", judged, rules.side)
@@ -180,6 +193,8 @@ def build(feed: Source[Any], rules: Rules, outputs: Outputs) -> Dataflow:
         parents = adapted("adaptive", rolled, rules.sessions, rules.adaptive)
         op.output("learned", learning("learning", parents), outputs.learned)
     bursts = red_burst("red_burst", parents, rules.bursts)
+    if rules.context is not None:
+        bursts = volume_delta("volume_delta", bursts)
 
     firings = fired("fired", bursts, rules.sessions)  # ("AAPL", Firing)
     said = alerts("exit_signal", firings, rules.alerts)  # ("AAPL", Alert)

@@ -11,6 +11,7 @@ from operators.eligibility import Eligibility
 from operators.exit_signal import Alerts, SymbolAlerts
 from operators.firings import firings
 from operators.large_orders import LargeOrders
+from operators.market_context import MarketContext
 from operators.nbbo import Nbbo, Prints
 from operators.own_sizes import OwnLargeOrders
 from operators.records import Alert
@@ -21,6 +22,7 @@ from operators.shards import Splitter
 from operators.state import Snapshot
 from operators.ticks import Ticks
 from operators.usual_volume import UsualVolume
+from operators.volume_delta import VolumeDelta
 
 Watch = Callable[[Prints], None]
 
@@ -50,6 +52,7 @@ class Pipeline:
         self._rules, self._watch = rules, watch
         self._resting = RestingOrders(rules.resting)
         self._nbbo, self._splitter = Nbbo(), Splitter()
+        self._context = MarketContext(rules.context) if rules.context is not None else None
         self._shards: dict[str, list[Callable[[Any], Any]]] = {}
         self._alerts: dict[str, Alerts] = {}
 
@@ -62,13 +65,17 @@ class Pipeline:
                 RollingVolume(),
                 *parent_operators(rules),
                 RedBurst(rules.bursts),
+                *([VolumeDelta()] if rules.context is not None else []),
             ]
         return self._shards[shard]
 
     def __call__(self, ticks: Ticks) -> list[Alert]:
         """Return the alerts of a chunk."""
         out: list[Alert] = []
-        for shard, part in self._splitter.split(self._nbbo(self._resting(ticks))):
+        ticks = self._resting(ticks)
+        if self._context is not None:
+            ticks = self._context(ticks)
+        for shard, part in self._splitter.split(self._nbbo(ticks)):
             chunk: Any = part
             for operator in self._operators(shard):
                 chunk = operator(chunk)

@@ -38,6 +38,7 @@ def _places(*names: str) -> tuple[int, ...]:
 
 _ALERT_TIMES = _places("timestamp_utc", "emitted_utc", "valid_until", "first_ts_utc")
 _ALERT_LISTS = _places("reasons", "evidence")
+_ALERT_STRUCTS = _places("market_wide", "track_record")
 
 
 def _reader(
@@ -71,6 +72,9 @@ def _alert(line: AlertLine) -> Row:
         values[place] = _ns(values[place])
     for place in _ALERT_LISTS:
         values[place] = list(values[place])
+    for place in _ALERT_STRUCTS:
+        if values[place] is not None:
+            values[place] = msgspec.structs.asdict(values[place])
     return tuple(values)
 
 

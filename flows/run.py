@@ -117,7 +117,7 @@ def tape_feed(
         return CaptureFeed(tape, speed)
     watch = resolve_watch(settings, "sample" if kind == "sample" else "tape")
     symbols = settings.symbols if watch == "watchlist" else ()
-    return TapeFeed(tape, symbols, speed, stated_side=tapes.stated_side)
+    return TapeFeed(tape, symbols, speed, stated_side=tapes.stated_side, depths=settings.context)
 
 
 def run_through(run: Assembly, recovery: Path | None, epoch_s: float = EPOCH_S) -> int | None:

@@ -95,9 +95,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         float,
         Rule("Volume over its average that makes it critical", floor="volume_spike_threshold"),
     ] = 4.0
-    sell_share: Annotated[
-        float, Rule("Share of selling a red burst must exceed", low=0.5, high=1)
-    ] = 0.60
+    sell_share: Annotated[float, Rule("Share of selling a red burst must exceed", "", 0.5, 1)] = 0.6
     min_burst_volume: Annotated[
         int, Rule("Smallest one-minute volume of a red burst", unit="shares", low=0)
     ] = 5000
@@ -146,6 +144,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     metrics_port: Annotated[
         int, Rule("Port of /metrics and /healthz on 127.0.0.1; 0: none", "", 0, 65_535)
     ] = 0
+    context: Annotated[bool, Rule("Say what surrounds an alert: market, order flow")] = False
     record: Annotated[bool, Rule("Record the raw feed of `run`, too, to live/tapes")] = False
     freshness: Annotated[
         bool, Rule("Judge the age of live ticks; off for a mock that plays an old tape")

@@ -13,7 +13,7 @@ import numpy as np
 from flows.feeds import tape_details
 from flows.feeds.tape_books import BookColumns, among
 from flows.feeds.tape_columns import Columns, read_only
-from flows.feeds.tape_merge import Run, merged
+from flows.feeds.tape_merge import Run, depths_in_places, merged
 from flows.feeds.tape_symbols import SymbolHashes
 from flows.places import cache_folder
 from operators import kernels
@@ -22,6 +22,7 @@ from operators.books import Level, fill_books
 from operators.eligibility import Eligibility, EligibilityRules
 from operators.freshness import Freshness, LagRules
 from operators.large_orders import LargeOrders, ParentRules
+from operators.market_context import ContextRules, MarketContext
 from operators.nbbo import Nbbo
 from operators.own_sizes import OwnLargeOrders, OwnRules
 from operators.red_burst import BurstRules, RedBurst
@@ -30,9 +31,21 @@ from operators.rolling_volume import RollingVolume
 from operators.scan import Scanner
 from operators.sessions import PHASES, Sessions, phase_name
 from operators.shards import Splitter
-from operators.ticks import DETAIL, GAP, ID_NUMBER, MS, QUOTE, TICK, TRADE, Array, Ticks
+from operators.ticks import (
+    DEPTH,
+    DETAIL,
+    GAP,
+    ID_NUMBER,
+    MS,
+    QUOTE,
+    TICK,
+    TRADE,
+    Array,
+    Ticks,
+)
 from operators.usual_volume import UsualVolume
 from operators.values import fill_values
+from operators.volume_delta import VolumeDelta
 
 
 def warm_up(
@@ -61,25 +74,31 @@ def warm_up(
     code, times, values, of_trades = shared
     row = Columns(code, times, values, values, longs[:0], of_trades)
     merged([Run(True, [row]), Run(False, [row])], np.zeros(2, np.int64))
+    row.bid_size = row.ask_size = values
+    depths_in_places([Run(False, [row])], np.zeros(1, np.int32))
     tape_details.warm_up()
     hashes = SymbolHashes()
     hashes.learn([(1, 0)])
     hashes.codes(read_only(np.ones(1, np.uint64)))
     Freshness(LagRules(0, 0))(Ticks(["A"], ticks[:2], details.copy()), np.zeros(2, np.int64))
     Scanner([f"A{n}" for n in range(300)])([b'[{"ev":"Q","sym":"A","t":1}]'], [0])
-    prints = Splitter().split(Nbbo()(Ticks(["A"], ticks, details)))[0][1]
+    chunk = Ticks(["A"], ticks, details, depths=np.zeros(3, DEPTH))
+    around = MarketContext(ContextRules(0, 0))
+    surrounded = around(chunk)
+    MarketContext(ContextRules(0, 0), around.snapshot())(chunk)
+    prints = Splitter().split(Nbbo()(surrounded))[0][1]
     judge = Eligibility(EligibilityRules(Sessions((), None), 1000))
     signer = Aggressor(SideRules(CLNV, 60_000))
     volume = RollingVolume()
     orders = LargeOrders(ParentRules(10, 1))
     bursts = RedBurst(BurstRules(3.0, 4.0, 0.6, 1, 1))
-    chunk = bursts(orders(volume(signer(judge(prints)))))
+    printed = VolumeDelta()(bursts(orders(volume(signer(judge(prints))))))
     if adaptive:
         own = OwnLargeOrders(OwnRules(ParentRules(10, 1), 0), {})
-        UsualVolume(Sessions((), None), {})(own(chunk))
+        UsualVolume(Sessions((), None), {})(own(printed))
     # State that was saved is unpacked by kernels of its own.
-    Eligibility(EligibilityRules(Sessions((), None), 1000), judge.snapshot())(chunk)
-    RollingVolume(volume.snapshot())(chunk)
+    Eligibility(EligibilityRules(Sessions((), None), 1000), judge.snapshot())(printed)
+    RollingVolume(volume.snapshot())(printed)
     if not live:
         _warm_books(ticks, details)
     phase_name(Sessions(PHASES, None), time.time_ns() // MS)

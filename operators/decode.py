@@ -44,8 +44,8 @@ class Reader:
     windows may reach back to before it.
     """
 
-    def __init__(self, lag: LagRules | None = None) -> None:
-        self._decoder = Decoder(lag)
+    def __init__(self, lag: LagRules | None = None, depths: bool = False) -> None:
+        self._decoder = Decoder(lag, depths)
         self._unseen_ns: int | None = None  # end of the newest gap of every symbol
         self._marked = 0  # names marked since
 
@@ -140,7 +140,9 @@ class _Covered(StatefulBatchLogic[Course, Coverage, None]):
 
 
 @operator
-def decode(step_id: str, up: Stream[Item], lag: LagRules | None = None) -> Decoded:
+def decode(
+    step_id: str, up: Stream[Item], lag: LagRules | None = None, depths: bool = False
+) -> Decoded:
     """Turn whatever a feed hands on into ticks.
 
     Args:
@@ -148,6 +150,7 @@ def decode(step_id: str, up: Stream[Item], lag: LagRules | None = None) -> Decod
         up: Frames of a socket, ticks of a tape, what was fetched afterwards, and intervals that
             were not seen, in order.
         lag: When frames come too late; None: never.
+        depths: Hand on the sizes of quotes, too.
 
     Returns:
         Ticks (a gap is a mark among them), rejects and coverage.
@@ -163,7 +166,7 @@ def decode(step_id: str, up: Stream[Item], lag: LagRules | None = None) -> Decod
     def rejects_of(chunk: Ticks) -> Iterator[tuple[str, Reject]]:
         return ((reject.symbol, reject) for reject in chunk.rejects)
 
-    ticks = op.flat_map("ticks", up, Reader(lag))
+    ticks = op.flat_map("ticks", up, Reader(lag, depths))
     missed = op.flat_map("coverage", up, coverage_of)
     courses = op.flat_map("suspensions", ticks, Suspensions())
     suspended = op.stateful_batch("covered", courses, lambda _: _Covered())

@@ -12,6 +12,7 @@ from bytewax.operators import KeyedStream
 
 from operators.aggressor import AT_QUOTE, BUY, INSIDE, STATED, TICK
 from operators.books import imbalance_of
+from operators.market_wide import market_wide, order_flow
 from operators.nbbo import Prints
 from operators.records import Firing, Parent
 from operators.red_burst import BASELINE_MINUTES
@@ -91,6 +92,17 @@ def _volumes(volume: Fields) -> Fields:
     }
 
 
+def _context(chunk: Prints, i: int) -> Fields:
+    """Return what surrounds a print, where anybody looked."""
+    around: Fields = {}
+    if len(chunk.delta):
+        around["cvd"] = int(chunk.delta[i]) / MICRO
+    if len(chunk.context):
+        around["ofi_60s"] = order_flow(chunk.context[i])
+        around["market_wide"] = market_wide(chunk.context[i])
+    return around
+
+
 def _firing(
     chunk: Prints, i: int, parent: Row | None, burst: Row | None, sessions: Sessions
 ) -> Firing:
@@ -117,6 +129,7 @@ def _firing(
         baseline=_baseline(chunk, i),
         imbalance=imbalance_of(row["imbalance"]),
         **_volumes(_fields(chunk.volume[i])),
+        **_context(chunk, i),
     )
 
 

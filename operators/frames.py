@@ -24,6 +24,7 @@ from operators.records import WITHIN_CONNECTION, Coverage, UnknownCondition
 from operators.scan import Scanned, Scanner
 from operators.symbols import SymbolCodes, valid_symbol
 from operators.ticks import (
+    DEPTH,
     DETAIL,
     GAP,
     ID_NUMBER,
@@ -32,6 +33,7 @@ from operators.ticks import (
     LATENESS_UNKNOWN,
     MAX_LATENESS_MS,
     MS,
+    QUOTE,
     SEEN,
     TICK,
     TRADE,
@@ -40,6 +42,7 @@ from operators.ticks import (
     Frames,
     Refill,
     Ticks,
+    no_depths,
 )
 from operators.values import CROSSED, GOOD, PROBLEMS, RejectLog, fill_values, trade_id
 from operators.verdicts import Classes
@@ -51,6 +54,7 @@ from operators.wire import (
     decimal,
     lenient,
     whole_floats_to_ints,
+    whole_size,
 )
 
 # Known to the protocol and of no use to these rules: passed over, never a reject.
@@ -69,11 +73,13 @@ class Decoder:
 
     Args:
         lag: when events come too late; None: never.
+        depths: hand on the sizes of quotes, too.
     """
 
-    def __init__(self, lag: LagRules | None = None) -> None:
+    def __init__(self, lag: LagRules | None = None, depths: bool = False) -> None:
         self._codes = SymbolCodes()
-        self._scan = Scanner(self._codes.names)
+        self._depths = depths
+        self._scan = Scanner(self._codes.names, depths)
         self._classes = Classes(self._scan.meet)
         self._freshness = None if lag is None else Freshness(lag)
         self._whole = msgspec.json.Decoder(list[Event])
@@ -95,10 +101,10 @@ class Decoder:
         self._codes.catch_up()
         if len(scanned.crossed):
             self._rejects.count_crossed(self._codes.names, scanned.crossed)
-        ticks, details = scanned.ticks, scanned.details
+        ticks, details, depths = scanned.ticks, scanned.details, scanned.depths
         receipts = np.repeat(np.array(batch.received_ns, np.int64), np.diff(scanned.ends[:, 0]))
         if scanned.left:
-            ticks, details, receipts = self._fill_in(scanned, batch, receipts, texts)
+            ticks, details, receipts, depths = self._fill_in(scanned, batch, receipts, texts)
         if not batch.live:
             details["received_ns"] = 0
         kept, counts = self._rejects.take()
@@ -111,17 +117,18 @@ class Decoder:
             rejected=counts,
             quotes_shed=batch.quotes_shed,
             notices=[*map(UnknownCondition, self._classes.unknown.take())],
+            depths=depths,
         )
         return chunk, receipts
 
     def _fill_in(
         self, scanned: Scanned, batch: Frames, receipts: Array, texts: dict[int, str]
-    ) -> tuple[Array, Array, Array]:
+    ) -> tuple[Array, Array, Array, Array]:
         """Decode the frames that could not be scanned, and put their rows in their places."""
         places = scanned.ends[:, :2]
         empty = places[1:, 0] == places[:-1, 0]
         edges = np.flatnonzero(np.diff(empty, prepend=False, append=False)).tolist()
-        ticks, details, received = [], [], []
+        ticks, details, received, depths = [], [], [], []
         at = 0  # first frame that is not put in yet
         for start, end in zip(edges[::2], edges[1::2], strict=True):
             (t0, d0), (t1, d1) = places[at].tolist(), places[start].tolist()
@@ -129,17 +136,20 @@ class Decoder:
             ticks += [scanned.ticks[t0:t1], typed[0]]
             details += [scanned.details[d0:d1], typed[1]]
             received += [receipts[t0:t1], typed[2]]
+            depths += [scanned.depths[t0:t1], typed[3]]
             at = end
         (t0, d0) = places[at].tolist()
         ticks.append(scanned.ticks[t0:])
         details.append(scanned.details[d0:])
         received.append(receipts[t0:])
-        return np.concatenate(ticks), np.concatenate(details), np.concatenate(received)
+        depths.append(scanned.depths[t0:])
+        columns = (np.concatenate(parts) for parts in (ticks, details, received, depths))
+        return next(columns), next(columns), next(columns), next(columns)
 
     def _typed(
         self, received_ns: list[int], frames: list[bytes], texts: dict[int, str]
-    ) -> tuple[Array, Array, Array]:
-        """Decode frames to events, and those to TICK and DETAIL rows, with receipts."""
+    ) -> tuple[Array, Array, Array, Array]:
+        """Decode frames to events, and those to TICK and DETAIL rows, with receipts and depths."""
         events: list[Any] = []
         ends = []
         decode = self._whole.decode
@@ -236,7 +246,7 @@ class Decoder:
 
     def _columns(
         self, events: list[Any], receipts: Array, texts: dict[int, str]
-    ) -> tuple[Array, Array, Array]:
+    ) -> tuple[Array, Array, Array, Array]:
         """Turn events into TICK and DETAIL rows, leaving out what the values rule out."""
         ticks = np.zeros(len(events), TICK)
         ticks["kind"] = [e.kind for e in events]
@@ -254,12 +264,24 @@ class Decoder:
             details["received_ns"] = receipts[is_trade]
         problem = fill_values(ticks, first, second)
         if problem is None:
-            return ticks, details, receipts
+            return ticks, details, receipts, self._depths_of(events)
         crossed = problem == CROSSED
         self._rejects.count_crossed(self._codes.names, ticks["symbol"][crossed])
         good = (problem == GOOD) | crossed
         self._note(events, problem, second, receipts, np.flatnonzero(~good))
-        return ticks[good], details[good[is_trade]], receipts[good]
+        depths = self._depths_of(events)
+        return ticks[good], details[good[is_trade]], receipts[good], depths[good[: len(depths)]]
+
+    def _depths_of(self, events: list[Any]) -> Array:
+        """Return the sizes of quotes, a row an event, where they are asked for."""
+        if not self._depths:
+            return no_depths()
+        out = np.zeros(len(events), DEPTH)
+        for row, event in zip(out, events, strict=True):
+            if event.kind == QUOTE:
+                row["bid"] = whole_size(event.bid_size)
+                row["ask"] = whole_size(event.ask_size)
+        return out
 
     def _fill_details(
         self, trades: list[Any], ms: Array, details: Array, texts: dict[int, str]

@@ -14,7 +14,7 @@ import numpy as np
 
 from operators.kernels import kernel
 from operators.records import SUSPENDED, Coverage, Lagging
-from operators.ticks import GAP, QUOTE, TICK, TRADE, Array, Row, Ticks
+from operators.ticks import DEPTH, GAP, QUOTE, TICK, TRADE, Array, Row, Ticks
 
 EPISODE_NS = 60_000_000_000
 """An episode of lag is over when so long, by receipt, no event was as late."""
@@ -179,6 +179,8 @@ def _tell(chunk: Ticks, changes: Array) -> None:
     marks["symbol"] = resumed["symbol"]
     marks["ts_ns"] = resumed["to_ns"]
     chunk.ticks = np.insert(chunk.ticks, resumed["row"], marks)
+    if len(chunk.depths):
+        chunk.depths = np.insert(chunk.depths, resumed["row"], np.zeros(len(marks), DEPTH))
     for from_ns, to_ns, code, _, kind in changes.tolist():
         symbol = chunk.names[code]
         if kind == LAGS:

@@ -17,7 +17,7 @@ from operators.columns import columns
 from operators.kernels import kernel
 from operators.learned import DayPart
 from operators.state import Snapshot, SymbolRows, blank
-from operators.ticks import LIVE, QUOTE, TRADE, Array, Ticks, no_resting
+from operators.ticks import LIVE, QUOTE, TRADE, Array, Ticks, no_depths, no_resting
 
 PRINT = np.dtype(
     [
@@ -86,6 +86,8 @@ class Prints:
     ledger: Array = field(default_factory=_no_rows)
     expected: Array = field(default_factory=_no_rows)
     learned: Sequence[DayPart] = ()
+    delta: Array = field(default_factory=_no_rows)
+    context: Array = field(default_factory=no_depths)
     resting: Array = field(default_factory=no_resting)
 
     def __len__(self) -> int:
@@ -134,6 +136,15 @@ def _attach(ticks: Array, details: Array, state: Array, out: Array) -> int:
     return n
 
 
+def _beside(context: Array, prints: Array) -> Array:
+    """Return what stands beside each trade with rows for the marks, too."""
+    if len(context) in (0, len(prints)):
+        return context
+    out = np.zeros(len(prints), context.dtype)
+    out[prints["kind"] == TRADE] = context
+    return out
+
+
 def _among_prints(chunk: Ticks) -> Array:
     """Return `resting`, `at` their places among the prints."""
     before = np.concatenate([[0], np.cumsum(chunk.ticks["kind"] != QUOTE)])
@@ -163,6 +174,7 @@ class Nbbo:
         prints = Prints(
             chunk.names, out, chunk.texts, chunk.venues, chunk.quotes_shed, chunk.origin
         )
+        prints.context = _beside(chunk.context, out)
         if len(chunk.resting):
             prints.resting = _among_prints(chunk)
         return prints

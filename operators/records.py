@@ -85,6 +85,24 @@ class Parent(msgspec.Struct, frozen=True, gc=False):
     percentile: float | None = None
 
 
+class MarketWide(msgspec.Struct, frozen=True, gc=False):
+    """Whether a fall is the market's: returns of the last 60 s in basis points, null if unknown.
+
+    `source` says what `is_market_wide` was judged by: `SPY` (beta times its return against the
+    symbol's), `breadth` (the share of the `symbols` that traded which were sold on balance), or
+    nothing, and then it is null. `residual_bps` is the return less beta times the market's.
+    """
+
+    return_60s_bps: float | None
+    market_return_60s_bps: float | None
+    beta: float | None
+    residual_bps: float | None
+    net_selling_share: float | None
+    symbols: int
+    source: str | None
+    is_market_wide: bool | None
+
+
 class Resting(msgspec.Struct, frozen=True, gc=False):
     """An ask level as it reached a threshold. `size` in shares, displayed.
 
@@ -107,6 +125,7 @@ class Firing(msgspec.Struct, frozen=True, gc=False):
     describes. `imbalance`: of the book then, None without depth.
     `volume_1m` and `avg_volume_1m` in shares; `sell_share` of the classified volume.
     `baseline`: what adaptive mode held `volume_1m` against, shares a minute.
+    `cvd`, `ofi_60s` in shares, None (and so `market_wide`) where context is off.
     `late`: only a refill revealed it; `warming`: from before the run, to be remembered, not said.
     """
 
@@ -131,6 +150,9 @@ class Firing(msgspec.Struct, frozen=True, gc=False):
     late: bool = False
     warming: bool = False
     baseline: float | None = None
+    cvd: float | None = None
+    ofi_60s: float | None = None
+    market_wide: MarketWide | None = None
     imbalance: float | None = None
     resting: Resting | None = None
 
@@ -175,5 +197,8 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     first_ns: int
     percentile: float | None = None
     baseline: float | None = None
+    cvd: float | None = None
+    ofi_60s: float | None = None
+    market_wide: MarketWide | None = None
     book_imbalance: float | None = None
     message: str

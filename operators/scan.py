@@ -18,8 +18,10 @@ from operators.kernels import kernel, step
 from operators.scan_event import (
     ABSENT,
     ASK,
+    ASK_SIZE,
     BEGIN,
     BID,
+    BID_SIZE,
     CLASS,
     CLOSE,
     COMMA,
@@ -51,6 +53,7 @@ from operators.scan_event import (
 )  # fmt: skip
 from operators.symbols import MOST_SYMBOLS
 from operators.ticks import (
+    DEPTH,
     DETAIL,
     LATENESS_UNKNOWN,
     MAX_LATENESS_MS,
@@ -186,6 +189,7 @@ def _frame(
     slots: Array,
     ticks: Array,
     details: Array,
+    depths: Array,
     crossed: Array,
     done: Array,
 ) -> bool:
@@ -220,6 +224,9 @@ def _frame(
                 return False
             crossed[k] = code
             k += crosses
+            if len(depths):
+                depths[i]["bid"] = max(slots[BID_SIZE], 0)
+                depths[i]["ask"] = max(slots[ASK_SIZE], 0)
         i += 1
         p = past_space(text, p)
         if text[p] == CLOSE:
@@ -246,6 +253,7 @@ def _scan(
     slots: Array,
     ticks: Array,
     details: Array,
+    depths: Array,
     crossed: Array,
     ends: Array,
 ) -> int:
@@ -270,6 +278,7 @@ def _scan(
             slots,
             ticks,
             details,
+            depths,
             crossed,
             done,
         ):
@@ -297,7 +306,7 @@ class Scanned(NamedTuple):
 
     `ends[f]` and `ends[f + 1]` frame the ticks (column 0) and details (column 1) of frame `f`;
     `left` frames have none and are to be decoded in another way. `crossed`: symbol codes of
-    crossed quotes.
+    crossed quotes. `depths`: sizes of quotes, a row a tick, or none.
     """
 
     ticks: Array
@@ -305,6 +314,7 @@ class Scanned(NamedTuple):
     ends: Array
     left: int
     crossed: Array
+    depths: Array
 
 
 def _free(size: int) -> Array:
@@ -318,10 +328,11 @@ class Scanner:
 
     Args:
         names: The feed's symbols by code; grows here and elsewhere, and is only appended to.
+        depths: Keep the sizes of quotes, too.
     """
 
-    def __init__(self, names: list[str]) -> None:
-        self._names = names
+    def __init__(self, names: list[str], depths: bool = False) -> None:
+        self._names, self._depths = names, depths
         self._known = np.zeros(2, np.int64)  # codes in the table, and those new in this call
         self._table = _free(1024)
         self._slots = np.empty(SLOTS, np.int64)
@@ -346,6 +357,7 @@ class Scanner:
         starts = np.cumsum(lengths + 1) - lengths - 1
         most = len(blob) // SHORTEST + 1  # and one that turns out to be none
         ticks, details = np.empty(most, TICK), np.empty(most, DETAIL)
+        depths = np.zeros(most if self._depths else 0, DEPTH)
         crossed = np.empty(most, np.int32)
         ends = np.zeros((len(frames) + 1, 3), np.int64)
         room = min(len(self._table) // 4, MOST_SYMBOLS - len(self._names))
@@ -362,12 +374,14 @@ class Scanner:
             self._slots,
             ticks,
             details,
+            depths,
             crossed,
             ends,
         )
         self._name(fresh[: int(self._known[1])])
         done = ends[-1]
-        return Scanned(ticks[: done[0]], details[: done[1]], ends, left, crossed[: done[2]])
+        t, d, c = done.tolist()
+        return Scanned(ticks[:t], details[:d], ends, left, crossed[:c], depths[:t])
 
     def _name(self, fresh: Array) -> None:
         """Spell the symbols that were learnt in a call."""

@@ -32,7 +32,8 @@ OPEN, CLOSE, BEGIN, END, COMMA, COLON, BACKSLASH = 91, 93, 123, 125, 44, 58, 92
 # Where a field's value is kept while its event is read.
 EV, LOW, HIGH, ID, ID_KIND, CLASS, SWEPT = 0, 1, 2, 3, 4, 5, 6
 EXCHANGE, TRF, TIME, PARTICIPANT, CONDITIONS = 7, 8, 9, 10, 11  # whole numbers
-PRICE, SIZE, EXACT, BID, ASK, UNUSED, SLOTS = 12, 13, 14, 15, 16, 17, 18
+PRICE, SIZE, EXACT, BID, ASK, BID_SIZE, ASK_SIZE = 12, 13, 14, 15, 16, 17, 18
+UNUSED, SLOTS = 19, 20
 FIRST_NUMBER, FIRST_DECIMAL = EXCHANGE, PRICE
 
 
@@ -44,6 +45,7 @@ def _key(text: str) -> int:
 LOW_BYTES = 2**48 - 1  # of a longer name: no two of its letters are ever lost
 _EV, _SYM, _P, _S, _DS, _I, _C = map(_key, ("ev", "sym", "p", "s", "ds", "i", "c"))
 _X, _TRFI, _T, _PT, _BP, _AP = map(_key, ("x", "trfi", "t", "pt", "bp", "ap"))
+_BS, _AS = map(_key, ("bs", "as"))
 TRADE_LETTER, QUOTE_LETTER = _key("T"), _key("Q")
 
 
@@ -199,6 +201,10 @@ def _slot_of(key: int) -> int:
         return BID
     if key == _AP:
         return ASK
+    if key == _BS:
+        return BID_SIZE
+    if key == _AS:
+        return ASK_SIZE
     if key == _EV:
         return EV
     if key == _P:

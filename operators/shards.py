@@ -43,6 +43,14 @@ def _scatter(rows: Array, shard: Array, slot: Array, at: Array, out: Array) -> N
         at[s] += 1
 
 
+@kernel
+def _scatter_beside(rows: Array, shard: Array, at: Array, beside: Array, out: Array) -> None:
+    for i in range(len(rows)):
+        s = shard[rows[i]["symbol"]]
+        out[at[s]] = beside[i]
+        at[s] += 1
+
+
 class Splitter:
     """Split chunks of one feed by symbol shard, keeping the order within each.
 
@@ -75,6 +83,10 @@ class Splitter:
         ends = counts.cumsum()
         rows = np.empty(len(chunk), PRINT)
         _scatter(chunk.rows, self._shard, self._slot, ends - counts, rows)
+        context = chunk.context
+        if len(context):
+            context = np.empty_like(context)
+            _scatter_beside(chunk.rows, self._shard, ends - counts, chunk.context, context)
         resting = self._resting(chunk) if len(chunk.resting) else {}
         places = zip((ends - counts).tolist(), ends.tolist(), strict=True)
         return [
@@ -84,6 +96,7 @@ class Splitter:
                     chunk,
                     names=self._names[s],
                     rows=rows[start:end],
+                    context=context[start:end],
                     resting=resting.get(s, no_resting()),
                 ),
             )

@@ -62,6 +62,11 @@ class SymbolRows:
         """The symbols that have a row, by index."""
         return self._names
 
+    @property
+    def saved_rows(self) -> Array:
+        """The rows as saved, by their row there; those of `waiting` are still to be had."""
+        return self._saved_rows
+
     def bind(self, names: list[str]) -> list[tuple[int, int]]:
         """Give each of `names` (the feed's list, only ever appended to) its row.
 

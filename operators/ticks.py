@@ -66,6 +66,16 @@ DETAIL = np.dtype(
 )
 """What only trades have: one row a trade, in the order of the trades among the ticks."""
 
+DEPTH = np.dtype([("bid", np.int64), ("ask", np.int64)])
+"""Displayed size at the bid and at the ask of a quote, 1e-6 share (0: none, or not known)."""
+_NO_DEPTHS = np.empty(0, DEPTH)
+
+
+def no_depths() -> Array:
+    """Return what a feed hands on that was not asked for sizes of quotes."""
+    return _NO_DEPTHS
+
+
 MOST_LEVELS = 10
 
 BOOK = np.dtype(
@@ -127,9 +137,11 @@ class Ticks:
     `quotes_shed`: as in `Frames`. `origin`: LIVE, LATE or WARMING, of the whole chunk. `marks`:
     how many ticks are neither trade nor quote, None: not counted. `notices`: what to tell a
     person. `suspended`: symbols that became suspended (1) or are so no more (-1), whose gaps are
-    in `coverage`; `since_ns`: of those that became so, the last event before. `books`: rows of BOOK
-    in order, each `at` its place among the ticks; a book is no tick, and a chunk may hold nothing
-    else. `resting`: what they were found to show.
+    in `coverage`; `since_ns`: of those that became so, the last event before. `depths`: a row of
+    DEPTH a tick (of a quote), or none where nobody asked. `context`: what the market was doing at
+    each trade, a row a detail, or none. `books`: rows of BOOK in order, each `at` its place among
+    the ticks; a book is no tick, and a chunk may hold nothing else. `resting`: what they were found
+    to show.
     """
 
     names: list[str]
@@ -146,6 +158,8 @@ class Ticks:
     suspended: dict[str, int] = field(default_factory=dict)
     coverage: list[Coverage] = field(default_factory=list)
     since_ns: dict[str, int] = field(default_factory=dict)
+    depths: Array = field(default_factory=no_depths)
+    context: Array = field(default_factory=no_depths)
     books: Array = field(default_factory=_no_books)
     resting: Array = field(default_factory=no_resting)
 

@@ -11,7 +11,8 @@ from typing import Annotated, Any, ClassVar
 
 import msgspec
 
-from operators.ticks import QUOTE, TRADE
+from operators.ticks import MICRO, QUOTE, TRADE
+from operators.values import MAX_SIZE
 
 # Numbers of the wire are untrusted: what does not fit its column is a bad type, not a crash.
 Int64 = Annotated[int, msgspec.Meta(ge=-(2**62), le=2**62)]
@@ -44,6 +45,8 @@ class StockQuote(msgspec.Struct, tag_field="ev", tag="Q", gc=False):
     t: Int64
     first: float = msgspec.field(name="bp", default=0.0)
     second: float = msgspec.field(name="ap", default=0.0)
+    bid_size: Any = msgspec.field(name="bs", default=0)  # asked for, or of no interest
+    ask_size: Any = msgspec.field(name="as", default=0)
 
 
 class CryptoTrade(msgspec.Struct, tag_field="ev", tag="XT", gc=False):
@@ -70,6 +73,8 @@ class CryptoQuote(msgspec.Struct, tag_field="ev", tag="XQ", gc=False):
     t: Int64
     first: float = msgspec.field(name="bp", default=0.0)
     second: float = msgspec.field(name="ap", default=0.0)
+    bid_size: Any = msgspec.field(name="bs", default=0)
+    ask_size: Any = msgspec.field(name="as", default=0)
 
 
 Event = StockTrade | StockQuote | CryptoTrade | CryptoQuote
@@ -79,6 +84,13 @@ TYPE_OF: dict[str, Any] = {
     "XT": CryptoTrade,
     "XQ": CryptoQuote,
 }
+
+
+def whole_size(value: Any) -> int:
+    """Return a displayed size in whole 1e-6 shares; what is no size is none."""
+    if isinstance(value, float | int) and not isinstance(value, bool) and 0 <= value <= MAX_SIZE:
+        return round(value * MICRO)
+    return 0
 
 
 _DECIMAL = "-0123456789."

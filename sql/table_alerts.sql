@@ -39,8 +39,29 @@ create table if not exists alerts (
     first_ts_ns bigint not null,
     percentile double,
     baseline double,
-    market_wide boolean,
-    track_record varchar,
+    market_wide struct(
+        return_60s_bps double,
+        market_return_60s_bps double,
+        beta double,
+        residual_bps double,
+        net_selling_share double,
+        symbols bigint,
+        source varchar,
+        is_market_wide boolean
+    ),
+    track_record struct(
+        symbol varchar,
+        n bigint,
+        lift double,
+        move_5m_bps double,
+        abnormal_5m_bps double,
+        low_bps double,
+        high_bps double,
+        q double,
+        scorecard_id varchar
+    ),
+    cvd double,
+    ofi_60s double,
     book_imbalance double,
     message varchar not null,
     run_id varchar

@@ -21,6 +21,7 @@ from operators.nbbo import PRINT, Prints
 from operators.state import Snapshot
 from operators.symbols import valid_symbol
 from operators.ticks import (
+    DEPTH,
     DETAIL,
     GAP,
     ID_ROW,
@@ -182,7 +183,23 @@ class Tape:
             self.rejected[events[i].symbol, PROBLEMS[found[i]]] += 1
         good = self._good = (found == GOOD) | (found == CROSSED)
         trades = ticks["kind"] == TRADE
-        return Ticks(self.names, ticks[good], details[good[trades]], texts, self.venues)
+        return Ticks(
+            self.names,
+            ticks[good],
+            details[good[trades]],
+            texts,
+            self.venues,
+            depths=_depths(events)[good],
+        )
+
+
+def _depths(events: Sequence[Event]) -> Any:
+    """Return the sizes of quotes, a row an event."""
+    out = np.zeros(len(events), DEPTH)
+    for row, event in zip(out, events, strict=True):
+        if isinstance(event, Quote):
+            row["bid"], row["ask"] = round(event.bid_size * MICRO), round(event.ask_size * MICRO)
+    return out
 
 
 def _side(price: float | None) -> float:

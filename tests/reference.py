@@ -94,6 +94,7 @@ class Row(NamedTuple):
     before: int | None  # 5 x A
     sells: int | None
     buys: int | None
+    cvd: int = 0  # bought less sold since the phase began
 
 
 @dataclass
@@ -118,6 +119,7 @@ class SymbolState:
         self.phase: Phase | None = None
         self.reset_ms = BEFORE_ALL_TIME
         self.newest_ms = BEFORE_ALL_TIME  # of the counted prints
+        self.cvd = 0
         self.tick = TickReference()
         self.detectors = Detectors(name, rules, result.alerts)
         self.resting = Resting(name, rules, sessions)
@@ -187,6 +189,7 @@ class SymbolState:
             return "out_of_session"
         if self.phase is None or phase.start_ms > self.phase.start_ms:
             self.phase = phase
+            self.cvd = 0
             self._reset(phase.start_ms)
         if self._is_late(p):
             return "late"
@@ -232,6 +235,7 @@ class SymbolState:
         side, certain, evidence = self._side(p)
         self.detectors.imbalance = self.resting.imbalance(p.ms)
         self.tick.move(p.price)
+        self.cvd += side * p.size
         quoted = self.quote is not None
         volume, before = self.detectors.counted(p, side, certain, evidence, quoted)
         return row._replace(
@@ -242,6 +246,7 @@ class SymbolState:
             before=before,
             sells=volume[SELL],
             buys=volume[BUY],
+            cvd=self.cvd,
         )
 
     # Section 3: the side.

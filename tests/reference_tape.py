@@ -40,12 +40,17 @@ class Trade:
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """The state after a change of the best bid or ask; None, NaN or 0: that side is absent."""
+    """The state after a change of the best bid or ask; None, NaN or 0: that side is absent.
+
+    Sizes in shares; the rules do not ask for them, what surrounds an alert does.
+    """
 
     symbol: str
     ts_ns: int
     bid: float | None
     ask: float | None
+    bid_size: float = 100.0
+    ask_size: float = 100.0
 
 
 Side = tuple[tuple[float | None, float | None], ...]

@@ -37,7 +37,10 @@ _TAPES = click.Path(path_type=Path)
 )
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
 @click.option(
-    "--out", type=_TAPES, metavar="DIR", help="Write into DIR; its history gets the rows."
+    "--out",
+    type=_TAPES,
+    metavar="DIR",
+    help="Write into DIR; its history gets the rows. Of data/live: alerts carry them.",
 )
 @click.option("--json", "as_json", is_flag=True, help="The scorecard as one JSON object.")
 def scorecard(

@@ -31,7 +31,13 @@ _TRADE = {
     "sequence_number": "q",
     "trf_id": "trfi",
 }
-_QUOTE = {"bid_price": "bp", "ask_price": "ap", "sequence_number": "q"}
+_QUOTE = {
+    "bid_price": "bp",
+    "bid_size": "bs",
+    "ask_price": "ap",
+    "ask_size": "as",
+    "sequence_number": "q",
+}
 
 _encode = msgspec.json.Encoder().encode
 

@@ -104,7 +104,7 @@ class _ReadAhead:
 class _TapePartition(StatefulSourcePartition[Ticks, TapeState]):
     def __init__(self, feed: TapeFeed, resume: TapeState | None) -> None:
         self._feed = feed
-        reader = TapeReader(feed.tape, feed.symbols, feed.stated_side)
+        reader = TapeReader(feed.tape, feed.symbols, feed.stated_side, feed.depths)
         place = Place(BEGINNING, [], np.empty(0, np.int64))
         self._skip = self._skip_books = 0  # ticks and books that are out already
         if resume is not None:
@@ -160,6 +160,7 @@ class _TapePartition(StatefulSourcePartition[Ticks, TapeState]):
             trades = self._trades_out + int(np.count_nonzero(part["kind"] == TRADE))
         details = ticks.details[self._trades_out : trades]
         chunk = Ticks(ticks.names, part, details, ticks.texts, ticks.venues, marks=0)
+        chunk.depths = ticks.depths[self._out : end]
         if len(ticks.books):
             chunk.books = ticks.books[self._books_out : books_end].copy()
             chunk.books["at"] -= self._out
@@ -230,6 +231,7 @@ class TapeFeed(FixedPartitionedSource[Any, TapeState]):
         speed: Multiple of tape time, or None: as fast as the flow takes it.
         batch: Most ticks a chunk.
         stated_side: The tape's `side` is the feed's own statement.
+        depths: Hand on the sizes of quotes, too.
 
     Raises:
         TapeError: at build or in mid run, a file cannot be read.
@@ -242,12 +244,14 @@ class TapeFeed(FixedPartitionedSource[Any, TapeState]):
         speed: float | None = None,
         batch: int = BATCH,
         stated_side: bool = False,
+        depths: bool = False,
     ) -> None:
         self.tape = tape
         self.symbols = symbols
         self.speed = speed
         self.batch = batch
         self.stated_side = stated_side
+        self.depths = depths
         self.progress = Progress(tape.rows)
         self.stop = threading.Event()
 

@@ -18,7 +18,13 @@ from operators.ticks import DETAIL, Array
 from operators.verdicts import UnknownConditions
 
 NAN = "'nan'"
+_NONE = np.empty(0)
+_SIZES = frozenset(("bid_size", "ask_size"))
 _WHOLE_NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
+
+
+def _none() -> Array:
+    return _NONE
 
 
 @dataclass(slots=True)
@@ -32,6 +38,8 @@ class Columns:
     sequence: Array
     details: Array
     texts: dict[int, str] = field(default_factory=dict)
+    bid_size: Array = field(default_factory=_none)  # shares; of quotes, where they are asked for
+    ask_size: Array = field(default_factory=_none)
 
     def __len__(self) -> int:
         return len(self.code)
@@ -59,7 +67,7 @@ class Columns:
         return Columns(**changed, texts=self.texts)
 
 
-_COLUMNS = ("code", "ts_ns", "first", "second", "sequence", "details")
+_COLUMNS = ("code", "ts_ns", "first", "second", "sequence", "details", "bid_size", "ask_size")
 
 
 def read_only(array: Array) -> Array:
@@ -165,13 +173,17 @@ class FileReader:
         catalogue: Gives symbols and exchanges their codes.
         file: In time order from group to group.
         stated_side: The column `side` is the feed's own statement.
+        depths: Read the sizes of quotes, too, where the file has them.
 
     Raises:
         TapeError: no side is stated.
     """
 
-    def __init__(self, catalogue: Catalogue, file: TapeFile, stated_side: bool) -> None:
+    def __init__(
+        self, catalogue: Catalogue, file: TapeFile, stated_side: bool, depths: bool = False
+    ) -> None:
         self._catalogue, self.file = catalogue, file
+        self._sizes = sorted(_SIZES) if depths and file.columns.keys() >= _SIZES else []
         self._select = ", ".join(self._expressions(stated_side))
         self._group = 0
         self._row = 0  # first row of the next group
@@ -267,6 +279,8 @@ class FileReader:
             batch.get("sequence", np.empty(0, np.int64)),
             read_only(details),
             texts,
+            batch.get("bid_size", _NONE),
+            batch.get("ask_size", _NONE),
         )
 
     def _coded(self, hashes: Array, first: int) -> Array:
@@ -302,7 +316,7 @@ class FileReader:
         if self._catalogue.numbered[self.file.path]:
             chosen.append("coalesce(feed_seq, 0)::BIGINT AS sequence")
         if not trades:
-            return chosen
+            return chosen + [f"{self._given(name, '0')}::DOUBLE AS {name}" for name in self._sizes]
         exchange = "number" if self._catalogue.venues else self._given("exchange", "0")
         whole = have.get("id") in _WHOLE_NUMBERS
         number, text = f"id::BIGINT, ({NO_ID})::BIGINT", "id::VARCHAR, ''"

@@ -13,9 +13,9 @@ from typing import NamedTuple
 import numpy as np
 
 from flows.feeds.tape_columns import Columns
-from operators.kernels import kernel
-from operators.ticks import DETAIL, ID_ROW, QUOTE, TICK, TRADE, Array
-from operators.values import GOOD, fill_value
+from operators.kernels import kernel, step
+from operators.ticks import DEPTH, DETAIL, ID_ROW, MICRO, QUOTE, TICK, TRADE, Array
+from operators.values import GOOD, MAX_SIZE, fill_value
 
 FAR = 2**63 - 1
 
@@ -126,6 +126,21 @@ def put_quotes(
     return noted
 
 
+@step
+def _whole_size(shares: float) -> int:
+    """Return a size in 1e-6 shares; what is no size (NaN, negative, too large) is none."""
+    return int(np.rint(shares * MICRO)) if 0 <= shares <= MAX_SIZE else 0
+
+
+@kernel
+def put_depths(bid_size: Array, ask_size: Array, place: Array, out: Array) -> None:
+    """Write sizes of quotes to their places."""
+    for i in range(len(place)):
+        row = out[place[i]]
+        row["bid"] = _whole_size(bid_size[i])
+        row["ask"] = _whole_size(ask_size[i])
+
+
 @kernel
 def number_trades(ticks: Array, details: Array, rows: Array) -> None:
     """Count each symbol's trades on in `rows`, and number those without an id by it."""
@@ -220,4 +235,17 @@ def in_places(runs: Sequence[Run], place: Array, name: str) -> Array:
     """Return a column of the runs' rows, `first` or `second`, in the order of the merge."""
     out = np.empty(len(place))
     out[place] = np.concatenate([getattr(part, name) for run in runs for part in run.parts])
+    return out
+
+
+def depths_in_places(runs: Sequence[Run], place: Array) -> Array:
+    """Return the sizes of quotes in the order of the merge: rows of DEPTH, zeros at trades."""
+    out = np.zeros(len(place), DEPTH)
+    start = 0
+    for run in runs:
+        for part in run.parts:
+            end = start + len(part)
+            if len(part.bid_size):
+                put_depths(part.bid_size, part.ask_size, place[start:end], out)
+            start = end
     return out

@@ -12,9 +12,9 @@ import orjson
 from flows.feeds.tape_books import BookColumns, BookReader, among, gathered
 from flows.feeds.tape_columns import Catalogue, FileReader
 from flows.feeds.tape_files import BOOKS, TRADES, TapeSet
-from flows.feeds.tape_merge import Run, in_places, merged, sequences
+from flows.feeds.tape_merge import Run, depths_in_places, in_places, merged, sequences
 from operators.records import UnknownCondition
-from operators.ticks import DETAIL, TICK, TRADE, Array, Row, Ticks
+from operators.ticks import DETAIL, TICK, TRADE, Array, Row, Ticks, no_depths
 from operators.values import CROSSED, GOOD, PROBLEMS, RejectLog
 
 SLICE_ROWS = 98_304  # laid out at a time, what caches hold; row groups are held beside it
@@ -76,19 +76,27 @@ class TapeReader:
         tape: Its files.
         symbols: Only these, or empty: every symbol the tape holds.
         stated_side: The column `side` is the feed's own statement, not a truth for scoring.
+        depths: Read the sizes of quotes, too.
 
     Raises:
         TapeError: the files turn out unreadable.
     """
 
     def __init__(
-        self, tape: TapeSet, symbols: Sequence[str] = (), stated_side: bool = False
+        self,
+        tape: TapeSet,
+        symbols: Sequence[str] = (),
+        stated_side: bool = False,
+        depths: bool = False,
     ) -> None:
         self._catalogue = Catalogue(tape.files, symbols)
         self._readers = [
-            (BookReader if file.kind == BOOKS else FileReader)(self._catalogue, file, stated_side)
+            BookReader(self._catalogue, file, stated_side)
+            if file.kind == BOOKS
+            else FileReader(self._catalogue, file, stated_side, depths)
             for file in tape.files
         ]
+        self._depths = depths
         self._rejects = RejectLog()
 
     @property
@@ -169,9 +177,10 @@ class TapeReader:
         """Return what of the runs is good; with the sequence of each tick if it is asked for."""
         names, venues = self._catalogue.names, self._catalogue.venues
         ticks, details, problem, place, texts = merged(runs, rows)
+        depths = depths_in_places(runs, place) if self._depths else no_depths()
         sequence = sequences(runs, place) if sequenced else _NOTHING
         if problem is None:
-            return Ticks(names, ticks, details, texts, venues), sequence
+            return Ticks(names, ticks, details, texts, venues, depths=depths), sequence
         crossed = problem == CROSSED
         self._rejects.count_crossed(names, ticks["symbol"][crossed])
         good = (problem == GOOD) | crossed
@@ -182,6 +191,7 @@ class TapeReader:
                 self._reject(ticks[k], PROBLEMS[problem[k]], first[k], second[k])
         trades = ticks["kind"] == TRADE
         kept = Ticks(names, ticks[good], details[good[trades]], texts, venues)
+        kept.depths = depths[good] if self._depths else depths
         return kept, sequence[good] if sequenced else sequence
 
     def _reject(self, tick: Row, code: str, first: float, second: float) -> None:

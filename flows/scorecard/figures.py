@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from flows.picture import KINDS
 from flows.scorecard.judge import Scorecard
 from flows.scorecard.log import ALL, Score
+from flows.scorecard.splits import Split
 from flows.scorecard.study import HORIZONS_S
 from flows.terminal import columns
 
@@ -34,7 +35,7 @@ def percent(value: float | None) -> str:
     return NOTHING if value is None else f"{100 * value:.0f}%"
 
 
-def interval(row: Score) -> str:
+def interval(row: Score | Split) -> str:
     """Return `[low, high]` of the abnormal move."""
     if row.low_bp is None or row.high_bp is None:
         return NOTHING
@@ -125,6 +126,49 @@ def horizon_cells(rows: Sequence[Score]) -> tuple[str, ...]:
     return tuple(out)
 
 
+SPLIT_COLUMNS = (
+    "alert",
+    "split by",
+    "value",
+    "alerts",
+    "5 min bp",
+    "95 %",
+    "q",
+    "fall",
+    "base",
+    "lift",
+)
+
+
+def split_cells(row: Split) -> tuple[str, ...]:
+    """Return one row of the table of splits."""
+    return (
+        name(row.alert_type),
+        row.by,
+        row.value,
+        f"{row.alerts:,}",
+        number(row.abnormal_bp, sign=True),
+        interval(row),
+        probability(row.q),
+        percent(row.fall_share),
+        percent(row.base_share),
+        number(row.lift, 2),
+    )
+
+
+def split_reading(card: Scorecard) -> str:
+    """Return what has to be known to read the splits."""
+    tested = [row for row in card.splits if row.p is not None]
+    low = sum(row.p < 0.05 for row in tested if row.p is not None)
+    found = sum(row.q is not None and row.q < 0.05 for row in tested)
+    return (
+        "Splits of all symbols' alerts by what surrounded them, looked at after the fact: "
+        f"{len(tested)} tests of their own, {low} with p < 0.05 where chance gives "
+        f"{0.05 * len(tested):.0f}, {found} with q < 0.05. Groups are compared with their "
+        "controls, not with each other; alerts of which nothing was known are in no group."
+    )
+
+
 def most_alerted(card: Scorecard) -> list[str]:
     """Return the symbols there is room for: those with the most alerts of ours."""
     alerts = Counter[str]()
@@ -194,5 +238,7 @@ def reading(card: Scorecard) -> list[str]:
 
 def table(card: Scorecard) -> str:
     """Return the scorecard for a terminal."""
-    rows = columns(COLUMNS, [cells(row) for row in shown(card)], left=2)
-    return "\n".join([rows, "", *reading(card)])
+    scores = columns(COLUMNS, [cells(row) for row in shown(card)], left=2)
+    split = [split_cells(row) for row in card.splits if row.alerts]
+    splits = columns(SPLIT_COLUMNS, split, left=3)
+    return "\n".join([scores, "", *reading(card), "", splits, "", split_reading(card)])

@@ -14,15 +14,16 @@ from flows.errors import OrderflowError
 from flows.scorecard.log import ALL, Score
 from flows.scorecard.measures import Measures, column, day_of, measure
 from flows.scorecard.recorded import Recorded, SymbolDay
-from flows.scorecard.rivals import RIVALS, rivals
+from flows.scorecard.rivals import RIVALS, rivals, vpin_of
 from flows.scorecard.scores import mean, scores_of, with_q
+from flows.scorecard.splits import Split, splits_of
 from flows.scorecard.study import events_of
 from flows.scorecard.surface import Surface
 from flows.settings import Settings
+from operators.market_wide import MARKET
 from operators.ticks import Array
 
 ALERT_TYPES = ("large_seller", "red_burst", "exit_signal")
-MARKET = "SPY"
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,6 +72,7 @@ class Scorecard(msgspec.Struct, frozen=True, kw_only=True):
     discoveries: int
     scores: list[Score]
     held_out: list[HeldOut]
+    splits: list[Split]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,16 +103,19 @@ def judge(recorded: Recorded, settings: Settings, terms: Terms) -> Judged:
     fired = _fired(recorded)
     measured: list[Measures] = []
     before: dict[str, list[SymbolDay]] = defaultdict(list)
+    vpins: dict[tuple[str, date], tuple[Array, Array]] = {}
     for day in recorded.days:
         own = {kind: fired.get((kind, day.symbol), np.empty(0)) for kind in ALERT_TYPES}
         about = day_of(day, terms.fall_bp)
         times = own | rivals(day, before[day.symbol], settings)
+        vpins[day.symbol, day.day] = vpin_of(day, before[day.symbol])
         other = market.get(day.day) if day.symbol != MARKET else None
         for kind, ns in times.items():
             events = events_of(kind, day, other, ns, terms.delay_ms, terms.controls, terms.seed)
             measured.append(measure(events, about, terms.fall_bp, terms.delay_ms))
         before[day.symbol].append(day)
-    return Judged(_card(recorded, settings, terms, measured), measured, recorded.days)
+    splits = splits_of(ALERT_TYPES, recorded.alerts, measured, vpins, terms.delay_ms, terms.seed)
+    return Judged(_card(recorded, settings, terms, measured, splits), measured, recorded.days)
 
 
 def _fired(recorded: Recorded) -> Mapping[tuple[str, str], Array]:
@@ -123,7 +128,11 @@ def _fired(recorded: Recorded) -> Mapping[tuple[str, str], Array]:
 
 
 def _card(
-    recorded: Recorded, settings: Settings, terms: Terms, measured: Sequence[Measures]
+    recorded: Recorded,
+    settings: Settings,
+    terms: Terms,
+    measured: Sequence[Measures],
+    splits: list[Split],
 ) -> Scorecard:
     symbols = sorted({day.symbol for day in recorded.days})
     groups = {
@@ -160,6 +169,7 @@ def _card(
             for (kind, symbol), group in groups.items()
             if symbol != ALL and (held := _held_out(kind, symbol, group)) is not None
         ],
+        splits=splits,
     )
 
 

@@ -15,6 +15,7 @@ from flows.scorecard.curves import Curve, curve, paths
 from flows.scorecard.figures import (
     COLUMNS,
     HORIZON_COLUMNS,
+    SPLIT_COLUMNS,
     cells,
     horizon_cells,
     most_alerted,
@@ -23,6 +24,8 @@ from flows.scorecard.figures import (
     reading,
     shown,
     some,
+    split_cells,
+    split_reading,
 )
 from flows.scorecard.judge import ALERT_TYPES, Judged, Scorecard
 from flows.scorecard.log import ALL, Score
@@ -61,6 +64,7 @@ def report(judged: Judged) -> str:
         "<h2>Every horizon</h2>",
         _horizons(card),
         _held_out(card),
+        _splits(card),
         "<h2>Alerts over the price</h2>",
         *_days(judged),
     ]
@@ -285,6 +289,15 @@ def _clock(day: SymbolDay, zone: object) -> list[tuple[float, str]]:
         )
         for ns in hours[::every]
     ]
+
+
+def _splits(card: Scorecard) -> str:
+    lines = [f"<tr>{_cells('td', split_cells(row))}</tr>" for row in card.splits if row.alerts]
+    return (
+        f"<h2>What surrounded them</h2><p>{escape(split_reading(card))}</p>"
+        f'<div class="wide"><table><thead><tr>{_cells("th", SPLIT_COLUMNS)}</tr></thead>'
+        f"<tbody>{''.join(lines)}</tbody></table></div>"
+    )
 
 
 def _rivals() -> str:

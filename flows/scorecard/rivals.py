@@ -101,7 +101,14 @@ def _minute_drop(day: SymbolDay, quiet_ns: int) -> Array:
     return episodes(looks, fires, calm, quiet_ns)
 
 
-def _vpin(day: SymbolDay, before: Sequence[SymbolDay], quiet_ns: int) -> Array:
+def vpin_of(day: SymbolDay, before: Sequence[SymbolDay]) -> tuple[Array, Array]:
+    """Return times and values of VPIN, by bulk classification of minutes.
+
+    Args:
+        day: The day.
+        before: Earlier days of the symbol, whose volume sizes the buckets; without any the
+            opening half hour does, and itself has no VPIN.
+    """
     ns, price, volume = bars(day.prints)
     start = int(ns[0])
     if before:
@@ -111,11 +118,15 @@ def _vpin(day: SymbolDay, before: Sequence[SymbolDay], quiet_ns: int) -> Array:
         opening = float(day.prints["size"][day.prints["ts_ns"] < start].sum())
         bucket = opening * DAY_OVER_OPENING / BUCKETS_A_DAY
     if bucket <= 0:
-        return np.empty(0, np.int64)
+        return np.empty(0, np.int64), np.empty(0)
     signed, filled = buckets(volume, bulk_bought(price, volume), bucket)
     value, at = vpin(signed, bucket), ns[filled]
     known = np.isfinite(value) & (at >= start)
-    value, at = value[known], at[known]
+    return at[known], value[known]
+
+
+def _vpin(day: SymbolDay, before: Sequence[SymbolDay], quiet_ns: int) -> Array:
+    at, value = vpin_of(day, before)
     rank = np.array([np.mean(value[:i] < value[i]) if i else 0.0 for i in range(len(value))])
     fires = (rank >= VPIN_RANK) & (np.arange(len(rank)) >= FEWEST_RANKED)
     return episodes(at, fires, rank < VPIN_REARM, quiet_ns)

@@ -48,6 +48,7 @@ def score_tapes(
         TapeError: a file cannot be read.
         OrderflowError: captures, or nothing on the tapes counts.
     """
+    settings = msgspec.structs.replace(settings, context=True)  # what it splits alerts by
     feed = tape_feed(settings, TapeFiles(tapes), "tape", None)
     if isinstance(feed, CaptureFeed):
         raise OrderflowError("the scorecard reads tapes of trades and quotes, not raw captures.")

@@ -107,10 +107,10 @@ def _shared(measured: Sequence[Measures], blocks: Array, seed: int) -> dict[str,
         "days": len({m.events.day.day for m in measured}),
         "fall_share": mean(fall),
         "base_share": mean(base),
-        "lift": _ratio(mean(fall), mean(base)),
+        "lift": ratio(mean(fall), mean(base)),
         "lift_low": known(low),
         "lift_high": known(high),
-        "lift_sd": _ratio(mean(column(measured, "fall_sd")), mean(column(measured, "base_sd"))),
+        "lift_sd": ratio(mean(column(measured, "fall_sd")), mean(column(measured, "base_sd"))),
         "falls": found,
         "recall": len(leads) / found if found else None,
         "covered": sum(m.seen.covered_s for m in measured) / looked if looked else None,
@@ -121,7 +121,8 @@ def _shared(measured: Sequence[Measures], blocks: Array, seed: int) -> dict[str,
     }
 
 
-def _ratio(over: float | None, under: float | None) -> float | None:
+def ratio(over: float | None, under: float | None) -> float | None:
+    """Return a quotient, None where a part is not known or the divisor is nought."""
     return over / under if over is not None and under else None
 
 

@@ -71,7 +71,7 @@ def write_parquet(folder: Path, events: Iterable[Event], group: int = 122_880) -
         parquet(
             folder / "made.quotes.parquet",
             (*QUOTES, "bid_size", "ask_size"),
-            *[(q.symbol, q.ts_ns, q.bid, q.ask, 100.0, 100.0) for q in quotes],
+            *[(q.symbol, q.ts_ns, q.bid, q.ask, q.bid_size, q.ask_size) for q in quotes],
             group=group,
         ),
     ]  # fmt: skip
@@ -115,7 +115,8 @@ def flat_trade(t: Trade, sequence: int, correction: int = 0) -> str:
 def flat_quote(q: Quote, sequence: int) -> str:
     """One row of a `quotes_v1` file; an absent side is 0."""
     bid, ask = (0.0 if p is None or math.isnan(p) else p for p in (q.bid, q.ask))
-    return f"{q.symbol},12,{ask},100,11,{bid},100,1,,{q.ts_ns},{sequence},{q.ts_ns},3,"
+    sides = f"12,{ask},{q.ask_size:g},11,{bid},{q.bid_size:g}"
+    return f"{q.symbol},{sides},1,,{q.ts_ns},{sequence},{q.ts_ns},3,"
 
 
 def write_gz(path: Path, *lines: str) -> str:
@@ -152,7 +153,9 @@ def on_the_wire(event: Event) -> dict[str, Any]:
     ms = {"sym": event.symbol, "t": event.ts_ns // 10**6} if not hasattr(event, "from_ns") else {}
     if isinstance(event, Quote):
         sides = {"bp": event.bid, "ap": event.ask}
-        return {"ev": "Q", **ms, **{n: p for n, p in sides.items() if p and not math.isnan(p)}}
+        sizes = {"bs": event.bid_size, "as": event.ask_size}
+        there = {n: p for n, p in sides.items() if p and not math.isnan(p)}
+        return {"ev": "Q", **ms, **there, **sizes}
     assert isinstance(event, Trade)
     assert event.size is not None
     one = {

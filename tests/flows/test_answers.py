@@ -111,6 +111,7 @@ def test_the_named_queries_say_what_they_answer() -> None:
             "(at most 10 a minute and code)."
         ),
         "resting_sellers": queries()["resting_sellers"],
+        "track_record": queries()["track_record"],
         "tune_front": queries()["tune_front"],
     }
     assert queries()["false_exit_candidates"].startswith("Exit signals worth a second look")

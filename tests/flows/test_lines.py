@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from flows.lines import AlertLine, alert_line, coverage_line, event_line, reject_line
-from operators.records import Coverage, Reject
+from operators.records import Coverage, MarketWide, Reject
 from tests.flows.alerts import FIRED, MS, alert
 
 # The line of the alert contract, with an emission 8.402 ms after the event.
@@ -22,7 +22,8 @@ CONTRACT = (
     '"large_sells":2,"large_buys":0,"threshold":10000.0,"reasons":[],"evidence":[],'
     '"escalates":"5Q8X","valid_until":null,"late":false,'
     '"first_ts_utc":"2026-11-20T15:04:05.101000Z","percentile":null,"baseline":null,'
-    '"market_wide":null,"track_record":null,"book_imbalance":null,'
+    '"market_wide":null,"track_record":null,"cvd":null,"ofi_60s":null,'
+    '"book_imbalance":null,'
     '"message":"Large seller detected: AAPL 24,100 @ 175.50 (7 prints, 4 venues)"}'
 )
 
@@ -50,6 +51,22 @@ def test_reasons_evidence_and_validity_of_an_exit_are_in_the_line() -> None:
         ["A", "B"],
         "2026-11-20T15:04:05.124000Z",
     )
+
+
+def test_what_surrounds_an_alert_is_in_the_line() -> None:
+    around = MarketWide(-20.5, -12.0, 1.2, -6.1, None, 3, "SPY", True)
+    line = orjson.loads(alert_line(alert(cvd=-100.5, ofi_60s=7.0, market_wide=around), 1, FIRED))
+    assert (line["cvd"], line["ofi_60s"]) == (-100.5, 7.0)
+    assert line["market_wide"] == {
+        "return_60s_bps": -20.5,
+        "market_return_60s_bps": -12.0,
+        "beta": 1.2,
+        "residual_bps": -6.1,
+        "net_selling_share": None,
+        "symbols": 3,
+        "source": "SPY",
+        "is_market_wide": True,
+    }
 
 
 def test_the_imbalance_of_the_book_is_in_the_line() -> None:

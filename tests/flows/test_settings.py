@@ -58,6 +58,7 @@ def test_without_anything_set_the_defaults_of_the_specification_hold(tmp_path: P
         "metrics_port": 0,
         "record": False,
         "freshness": True,
+        "context": False,
     }
 
 
