@@ -266,7 +266,7 @@ class _LivePartition(StatefulSourcePartition[Item, FeedPosition | None]):
 
 
 def polygon_feed(settings: Settings, listeners: Listeners, **options: Any) -> PolygonFeed:
-    """Return the live feed the settings describe.
+    """Return the live feed the settings describe; `options` of it go before them.
 
     Raises:
         SettingsError: the host is no WebSocket address.
@@ -274,17 +274,15 @@ def polygon_feed(settings: Settings, listeners: Listeners, **options: Any) -> Po
     """
     symbols = watched(settings, listeners.said)
     whole_market = settings.monitoring_mode == "all"  # too much to fetch
-    return PolygonFeed(
-        settings.polygon_ws_url,
-        settings.polygon_api_key,
-        symbols,
-        held=held(settings, symbols, listeners.said),
-        listeners=listeners,
-        silence=Silence(settings.silence_seconds, market_clock(settings)),
-        skew=ClockSkew(settings.feed_delay_seconds, settings.lag_warn_seconds)
+    described: dict[str, Any] = {
+        "held": held(settings, symbols, listeners.said),
+        "listeners": listeners,
+        "silence": Silence(settings.silence_seconds, market_clock(settings)),
+        "skew": ClockSkew(settings.feed_delay_seconds, settings.lag_warn_seconds)
         if settings.freshness
         else None,
-        rest=None if whole_market else Rest(settings.polygon_rest_url, settings.polygon_api_key),
-        sessions=parse_sessions(settings.sessions) if whole_market else None,
-        **options,
-    )
+        "rest": None if whole_market else Rest(settings.polygon_rest_url, settings.polygon_api_key),
+        "sessions": parse_sessions(settings.sessions) if whole_market else None,
+    }
+    key = settings.polygon_api_key
+    return PolygonFeed(settings.polygon_ws_url, key, symbols, **described | options)
