@@ -22,7 +22,7 @@ import msgspec
 from flows.answers import SQL, queries, run_query
 from flows.errors import OrderflowError
 from flows.lines import RunLine, run_line
-from flows.places import ALERTS, HISTORY, SCORES
+from flows.places import ALERTS, COVERED, HISTORY, SCORES
 from flows.rows import alert_row, coverage_row, eligibility_row, reject_row, run_of, run_row
 from flows.scorecard.log import score_row
 from sinks.appendfile import LogError
@@ -32,9 +32,9 @@ from sinks.history_file import HeldError, HistoryFile, Table
 from sinks.iso import iso_utc
 from sinks.past import read_past
 
-__all__ = ["History", "Rebuilt", "Totals", "new_run", "queries", "rebuild_history", "run_query"]
+__all__ = ["COVERED", "History", "Rebuilt", "Totals", "new_run", "queries", "rebuild_history", "run_query"]
 
-REJECTS, COVERED, RUNS = "rejects.jsonl", "coverage.jsonl", "runs.jsonl"
+REJECTS, RUNS = "rejects.jsonl", "runs.jsonl"
 PRINTS = "eligibility.jsonl"
 PATIENCE_S = 10.0
 

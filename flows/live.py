@@ -10,7 +10,9 @@ from typing import Any
 
 from flows import instance
 from flows.assembly import Assembly
+from flows.feeds.earlier import earlier_run
 from flows.feeds.polygon import PolygonFeed
+from flows.places import live_folder
 from flows.recovery import StoreError
 from flows.run import prepare, run_through, say
 from flows.settings import Settings
@@ -29,9 +31,13 @@ def run_live(settings: Settings, snapshots: timedelta | None = None, **feed_opti
     """
     # The engine prints a backtrace when its recovery store fails; one sentence of ours follows.
     os.putenv("RUST_BACKTRACE", "0")
+    root = live_folder(settings.data_dir)
+    feed_options = {"earlier": lambda: earlier_run(root), **feed_options}
     run = prepare(settings, raise_refusal=False, **feed_options)
     say(f"writing to {run.root}\n")
-    recovery = run.root / "recovery" if isinstance(run.feed, PolygonFeed) else None
+    recovery = None
+    if isinstance(run.feed, PolygonFeed):
+        recovery, run.feed.goes_on = run.root / "recovery", True
     try:
         run_through(run, recovery, snapshots)
     except StoreError as error:

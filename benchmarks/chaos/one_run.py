@@ -68,6 +68,7 @@ class Flow:
         self._settings, self._plan, self._log = settings, plan, log
         self.starts = 0
         self.wrong: list[str] = []
+        self.begun_late = False
         self.start()
 
     def start(self) -> None:
@@ -94,6 +95,7 @@ class Flow:
             self.stop()
         else:
             self.process.kill()
+        self.begun_late |= not (log.parent / "coverage.jsonl").exists()
         if act.kind == "torn":
             _tear(log)
         time.sleep(act.pause_s)
@@ -105,7 +107,7 @@ class Flow:
         if not self.process.wait(30):
             self.wrong.append("did not stop")
             self.process.kill()
-        elif self.process.code not in (0, REFUSED):
+        elif self.process.code not in (0, REFUSED, -signal.SIGTERM):  # the last: not begun yet
             self.wrong.append(f"stopped with {self.process.code}")
 
 
@@ -138,7 +140,7 @@ def run(scene: Scene, plan: Plan) -> Verdict:
             written = len(alerts(root))
             read = reader.reaches(written)
         done = mock.end()
-    verdict = judge(plan, scene.expected, root, read, scene.speed)
+    verdict = judge(plan, scene.expected, root, read, scene.speed, flow.begun_late)
     verdict.wrong += flow.wrong
     verdict.starts, verdict.connections = flow.starts, done.connections
     for name in names_of(plan):

@@ -80,11 +80,12 @@ def _outage(rng: random.Random, at_s: float, speed: float) -> list[Fault]:
 
 
 def _silence(rng: random.Random, at_s: float, speed: float) -> list[Fault]:
-    return [Silence(at_s=at_s, for_tape_s=rng.uniform(0.2, 1.2) * speed)]
+    """Longer than the watchdog waits: what is missing for less nobody can know of."""
+    return [Silence(at_s=at_s, for_tape_s=rng.uniform(1.4, 2.0) * speed)]
 
 
 def _half_open(rng: random.Random, at_s: float, speed: float) -> list[Fault]:
-    return [HalfOpen(at_s=at_s, for_tape_s=rng.uniform(0.3, 1.2) * speed)]
+    return [HalfOpen(at_s=at_s, for_tape_s=rng.uniform(1.4, 2.0) * speed)]
 
 
 def _over_quota(rng: random.Random, at_s: float, _: float) -> list[Fault]:
@@ -169,7 +170,7 @@ def _acts(rng: random.Random, first_s: float, last_s: float) -> list[Act]:
 def plan_of(seed: int, length_s: float, speed: float) -> Plan:
     """Return the plan of a seed: 3 to 10 faults and 1 to 3 acts, all over before the end."""
     rng = random.Random(seed)
-    first_s, last_s = BEGIN_S + 10, length_s - QUIET_S - 3 * speed
+    first_s, last_s = BEGIN_S + speed, length_s - QUIET_S - 5 * speed
     names, weights = list(FAULTS), [weight for _, weight in FAULTS.values()]
     faults: list[Fault] = []
     drawn = rng.choices(names, weights, k=rng.randint(FEWEST, MOST))

@@ -146,7 +146,7 @@ def start_flow(settings: Settings, plan: Plan, log: Path) -> Process:
                 timedelta(seconds=plan.snapshots_s),
                 timing=TIMING,
                 limits=LIMITS,
-                silence=Silence(SILENCE_S),
+                silence=Silence(SILENCE_S, lively_s=SILENCE_S),
                 rest=Rest(settings.polygon_rest_url, settings.polygon_api_key, REST_TIMING),
             )
         except OrderflowError as stop:

@@ -106,7 +106,12 @@ def alerts(root: Path) -> list[Line]:
 
 
 def judge(
-    plan: Plan, expected: Sequence[Known], root: Path, read: Iterable[str], speed: float
+    plan: Plan,
+    expected: Sequence[Known],
+    root: Path,
+    read: Iterable[str],
+    speed: float,
+    begun_late: bool = False,
 ) -> Verdict:
     """Return the verdict on a run.
 
@@ -116,7 +121,11 @@ def judge(
         root: Its live folder.
         read: Ids as a reader of the file saw them, in order.
         speed: Tape seconds a second.
+        begun_late: It was killed before it had once seen the feed whole: it begins later.
     """
+    if begun_late:
+        begins_s = _first_start_s(root)
+        expected = [alert for alert in expected if alert.at_s >= begins_s]
     said, torn, unhealed = lines(root / "alerts.jsonl")
     found = [line for line in said if line["event"] == "order_flow_alert"]
     verdict = Verdict(plan.seed, torn=torn, unhealed=unhealed, expected=len(expected))
@@ -135,6 +144,12 @@ def judge(
     return verdict
 
 
+def _first_start_s(root: Path) -> float:
+    """Return when the feed was first seen, as the flow has it on record."""
+    records = lines(root / "coverage.jsonl")[0]
+    return min((second(r["to_utc"]) for r in records if r["cause"] == "start"), default=0.0)
+
+
 def _off(written: list[str], read: list[str]) -> int:
     """Return by how much a reader's list differs from what was written, order included."""
     return 0 if written == read else max(1, len(set(written) ^ set(read)))
@@ -149,10 +164,11 @@ def _judge_coverage(
     speed: float,
 ) -> None:
     records = lines(root / "coverage.jsonl")[0]
+    length_s = max(alert.at_s for alert in expected)  # what is silent after that is no gap
     unseen = [
         Unseen(r["symbol"], second(r["from_utc"]), second(r["to_utc"]), r["cause"])
         for r in records
-        if not r["refilled"]
+        if not r["refilled"] and second(r["from_utc"]) < length_s
     ]
     verdict.gaps, verdict.refilled = len(records), len(records) - len(unseen)
     excused = [gap for gap in unseen if _is_excused(gap, plan, speed)]

@@ -44,6 +44,7 @@ class Hole:
     `record` is the feed's own, if it has one. `only`: the one symbol it is about. `unseen_ns`:
     of a gap the feed has not put on record yet. `since_s`: when it began to wait for a print.
     `early`: what is fetched while none comes, `given` the prints of it that have been handed on.
+    `seen_ns`: a run before, which left no state, saw the feed from then on.
     """
 
     cause: str
@@ -60,6 +61,7 @@ class Hole:
     asked_early: bool = False
     early: Fetch | None = None
     given: dict[str, set[Key]] = field(default_factory=dict)
+    seen_ns: int = 0
 
     def is_quiet(self, quiet_s: float) -> bool:
         """Return whether its first print has been awaited so long, and nothing fetched early."""
@@ -87,7 +89,7 @@ class Hole:
         if self.record is not None:
             return self.record
         to_ns = (self.seam.first_ms or 0) * MS
-        from_ns = to_ns - WARM_UP_NS if self.from_ns is None else self.from_ns
+        from_ns = to_ns - WARM_UP_NS if self.from_ns is None else self.seen_ns or self.from_ns
         return Coverage("*", min(from_ns, to_ns), to_ns, self.cause, refilled=False)
 
 

@@ -20,6 +20,7 @@ from flows.errors import FeedRefusedError
 from flows.feeds.backoff import Timing
 from flows.feeds.capture_lines import Item
 from flows.feeds.clock_skew import ClockSkew
+from flows.feeds.earlier import Earlier
 from flows.feeds.feed_state import FeedState, Listeners
 from flows.feeds.frame_queue import MAX_BYTES, FrameQueue
 from flows.feeds.holes import RefillLimits
@@ -91,6 +92,7 @@ class PolygonFeed(FixedPartitionedSource[Item, FeedPosition | None]):
         max_bytes: what is queued at most before frames are shed.
         rest: whom to ask for what the socket did not send; None: nobody.
         limits: what is fetched at most.
+        earlier: asked where no state was saved: a run before that saved none either.
         raise_refusal: a refused login raises inside the dataflow; else the source is complete
             then, the sinks close as at any end, and the runner looks at `failure`.
 
@@ -100,6 +102,8 @@ class PolygonFeed(FixedPartitionedSource[Item, FeedPosition | None]):
         state: the feed as it is now; any thread may read it.
         stop: set it, from a signal handler for example, to end the source: what has been
             received is still handed out, then it is complete.
+        goes_on: set it where another run resumes this one: what is not fetched yet when it
+            ends, and what came after that, is left to the other.
 
     Raises:
         SettingsError: at build, when `host` is no WebSocket address.
@@ -121,6 +125,7 @@ class PolygonFeed(FixedPartitionedSource[Item, FeedPosition | None]):
         max_bytes: int = MAX_BYTES,
         rest: Rest | None = None,
         limits: RefillLimits | None = None,
+        earlier: Callable[[], Earlier | None] = lambda: None,
         raise_refusal: bool = True,
     ) -> None:
         self.url = market_url(host)
@@ -136,6 +141,8 @@ class PolygonFeed(FixedPartitionedSource[Item, FeedPosition | None]):
         self._max_bytes = max_bytes
         self._rest = rest
         self._limits = limits
+        self._earlier = earlier
+        self.goes_on = False
         self.raise_refusal = raise_refusal
         self._threads: list[_SessionThread] = []
 
@@ -179,7 +186,14 @@ class PolygonFeed(FixedPartitionedSource[Item, FeedPosition | None]):
             return None
         seen_ns = resumed.event_ns if resumed is not None else None
         return Refiller(
-            self._rest, self.watch.symbols, self.state, self._listeners.said, seen_ns, self._limits
+            self._rest,
+            self.watch.symbols,
+            self.state,
+            self._listeners.said,
+            seen_ns,
+            self._limits,
+            self._earlier() if seen_ns is None else None,
+            self.goes_on,
         )
 
 

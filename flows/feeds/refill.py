@@ -18,6 +18,7 @@ from typing import NamedTuple
 import msgspec
 
 from flows.feeds.capture_lines import Item
+from flows.feeds.earlier import Earlier
 from flows.feeds.feed_state import FeedState
 from flows.feeds.fetch import Fetch, Wanted
 from flows.feeds.frame_queue import event_times_ns
@@ -58,6 +59,8 @@ class Refiller:
         said: gets a sentence when something cannot be refilled.
         resumed_ns: event time up to which an earlier run has seen the feed, if known.
         limits: what is refilled at most.
+        earlier: an earlier run that saved nothing, if there was one.
+        goes_on: a run to come resumes this one, and will fetch what is open in the end.
     """
 
     def __init__(
@@ -68,6 +71,8 @@ class Refiller:
         said: Callable[[str], None],
         resumed_ns: int | None = None,
         limits: RefillLimits | None = None,
+        earlier: Earlier | None = None,
+        goes_on: bool = False,
     ) -> None:
         self._rest = rest
         self._symbols = symbols
@@ -78,8 +83,8 @@ class Refiller:
         self._ready: deque[Item] = deque()
         self._event_ns = resumed_ns
         self._last = b""
-        cause = START if resumed_ns is None else RESTART
-        self._hole: Hole | None = Hole(cause, resumed_ns)
+        self._goes_on = goes_on
+        self._hole: Hole | None = _first_hole(resumed_ns, earlier)
         self._newly: dict[str, Coverage] = {}  # watched newly, no print of them has come yet
 
     @property
@@ -104,9 +109,10 @@ class Refiller:
         if len(self._held) == before:
             self._look_for_silence()
         out: list[Item] = []
-        while self._advance(ended):
+        while not (ended and self._is_left_open()) and self._advance(ended):
             if self._ready:
                 out.append(self._ready.popleft())
+                self._note_start(out[-1])
                 if isinstance(out[-1], Refill) and not ended:
                     return out  # one at a time: they are large
             elif self._hole is None and self._held:
@@ -115,6 +121,15 @@ class Refiller:
             out += self._newly.values()
             self._newly.clear()
         return out
+
+    def _is_left_open(self) -> bool:
+        """Whether the run to come fetches what is missing, and what came after it."""
+        return self._goes_on and self._hole is not None and not self._ready
+
+    def _note_start(self, item: Item) -> None:
+        """Note that state is warm up to a time before any event has been handed on."""
+        if isinstance(item, Refill) and item.origin == WARMING and self._event_ns is None:
+            self._event_ns = item.to_ns
 
     def position(self) -> FeedPosition | None:
         """Return how far the feed has been handed on; None before its first event."""
@@ -237,7 +252,9 @@ class Refiller:
         limits = self._limits
         patience_s = limits.symbol_patience_s if hole.only else limits.patience_s
         from_ns = min(hole.from_ns, ends_ns)
-        wanted = Wanted(self._with_quotes(symbols), from_ns, hole.seam, given=hole.given)
+        wanted = Wanted(
+            self._with_quotes(symbols), from_ns, hole.seam, given=hole.given, seen_ns=hole.seen_ns
+        )
         hole.fetch = Fetch(self._rest, wanted, patience_s)
         hole.give_up_early()
 
@@ -255,7 +272,9 @@ class Refiller:
             return
         if self._is_too_much(symbols, from_ns, to_ns):
             return
-        wanted = Wanted(self._with_quotes(symbols), from_ns, Seam(), to_ns + _AHEAD_NS, hole.given)
+        end_ns = to_ns + _AHEAD_NS
+        with_quotes = self._with_quotes(symbols)
+        wanted = Wanted(with_quotes, from_ns, Seam(), end_ns, hole.given, hole.seen_ns)
         hole.early = Fetch(self._rest, wanted, self._limits.patience_s)
 
     def _hand_on(self, hole: Hole, early: Fetch) -> bool:
@@ -268,10 +287,18 @@ class Refiller:
         hole.give_up_early()
         wanted, now = early.wanted, time.time_ns()
         for symbol, frames in dict(early.frames).items():
-            if frames:
+            if frames or hole.seen_ns:
+                self._warm(hole, early, symbol, now)
+                since_ns = max(wanted.from_ns, hole.seen_ns)
+                self._ready.append(Refill(symbol, LATE, since_ns, wanted.to_ns, now, frames))
                 hole.given.setdefault(symbol, set()).update(early.prints[symbol])
-                self._ready.append(Refill(symbol, LATE, wanted.from_ns, wanted.to_ns, now, frames))
         return bool(self._ready)
+
+    def _warm(self, hole: Hole, fetch: Fetch, symbol: str, now_ns: int) -> None:
+        """Hand on, once, what an earlier run had seen of a symbol."""
+        if hole.seen_ns and symbol not in hole.given:
+            seen = fetch.wanted.from_ns, hole.seen_ns, now_ns, fetch.earlier[symbol]
+            self._ready.append(Refill(symbol, WARMING, *seen))
 
     def _is_too_much(self, symbols: Sized, from_ns: int | None, to_ns: int) -> bool:
         minutes = 0.0 if from_ns is None else (to_ns - from_ns) / _MINUTE_NS
@@ -279,9 +306,9 @@ class Refiller:
 
     def _begin_anew(self, hole: Hole, ends_ns: int) -> None:
         """Give up the time since the last run, but for the minutes of a start."""
-        before = Coverage("*", hole.from_ns or 0, ends_ns - WARM_UP_NS, RESTART, False)
-        self._ready.append(before)
-        hole.from_ns = None
+        from_ns = hole.seen_ns or hole.from_ns or 0
+        self._ready.append(Coverage("*", from_ns, ends_ns - WARM_UP_NS, RESTART, False))
+        hole.from_ns, hole.seen_ns = None, 0
 
     def _finish(self, hole: Hole, fetch: Fetch, tell: bool) -> None:
         """Take what was fetched; put what was not on record."""
@@ -304,10 +331,12 @@ class Refiller:
                 msgspec.structs.replace(record, symbol=symbol, refilled=symbol in frames)
                 for symbol in symbols
             )
-        self._ready.extend(
-            Refill(symbol, hole.origin, fetch.wanted.from_ns, record.to_ns, now, frames[symbol])
-            for symbol in whole
-        )
+        for symbol in whole:
+            self._warm(hole, fetch, symbol, now)
+            from_ns = max(fetch.wanted.from_ns, hole.seen_ns)
+            self._ready.append(
+                Refill(symbol, hole.origin, from_ns, record.to_ns, now, frames[symbol])
+            )
         self._hole = None
 
     def _leave(self, hole: Hole, reason: str) -> None:
@@ -322,6 +351,15 @@ class Refiller:
     def _tell(self, hole: Hole, reason: str) -> None:
         what = "The gap" if hole.origin == LATE else "The time before it was watched"
         self._said(f"{what} is not refilled ({hole.cause}): {reason}. Its windows begin anew.")
+
+
+def _first_hole(resumed_ns: int | None, earlier: Earlier | None) -> Hole:
+    """Return what is missing when a run begins."""
+    if resumed_ns is not None:
+        return Hole(RESTART, resumed_ns)
+    if earlier is None:
+        return Hole(START, None)
+    return Hole(RESTART, earlier.from_ns, seen_ns=earlier.seen_ns)
 
 
 def _cut(item: Frames, start: int | None, end: int | None) -> Frames:
