@@ -22,7 +22,7 @@ from flows.feeds.polygon import PolygonFeed
 from flows.feeds.recorder import RecordedFeed, Recorder
 from flows.feeds.tape import TapeFeed
 from flows.health import Limits, free_bytes
-from flows.history import COVERED, PRINTS, REJECTS, History, Totals, new_run
+from flows.history import PRINTS, REJECTS, History, Totals, new_run
 from flows.latency import Latencies
 from flows.lines import (
     RunLine,
@@ -34,7 +34,7 @@ from flows.lines import (
 )
 from flows.notices import NoticeSink
 from flows.orderflow import Outputs, build, rules_of
-from flows.places import ALERTS, STATUS, tape_folder
+from flows.places import ALERTS, COVERED, STATUS, tape_folder
 from flows.settings import Settings
 from flows.warm_up import settle
 from operators.records import Alert, Coverage, Lagging, Ledger, Reject

@@ -32,7 +32,16 @@ from sinks.history_file import HeldError, HistoryFile, Table
 from sinks.iso import iso_utc
 from sinks.past import read_past
 
-__all__ = ["COVERED", "History", "Rebuilt", "Totals", "new_run", "queries", "rebuild_history", "run_query"]
+__all__ = [
+    "COVERED",
+    "History",
+    "Rebuilt",
+    "Totals",
+    "new_run",
+    "queries",
+    "rebuild_history",
+    "run_query",
+]
 
 REJECTS, RUNS = "rejects.jsonl", "runs.jsonl"
 PRINTS = "eligibility.jsonl"

@@ -162,8 +162,7 @@ def _play_through(scene: Scene, plan: Plan, mock: Played, flow: Flow, log: Path)
         elif mock.clock.tape_s >= length_s:
             deadline = min(deadline, time.monotonic() + PATIENCE_S)
             if not acts and log.exists() and last_id in log.read_bytes():
+                time.sleep(0.3)  # for what should not come
                 return
         time.sleep(POLL_S if mock.clock.tape_s < length_s else 5 * POLL_S)
     flow.wrong.append(f"the last alert never came (tape at {mock.clock.tape_s:.0f} s)")
-
-

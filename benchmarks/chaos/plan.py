@@ -126,7 +126,9 @@ def _rest(rng: random.Random, at_s: float, _: float) -> list[Fault]:
     kind = rng.choice(("limited", "error", "cut", "hang"))
     count = rng.randint(1, 2)
     if kind == "limited":
-        wrong: Fault = RestError(at_s=at_s, status=429, count=count, retry_after_s=rng.choice((None, 0, 1)))
+        wrong: Fault = RestError(
+            at_s=at_s, status=429, count=count, retry_after_s=rng.choice((None, 0, 1))
+        )
     elif kind == "error":
         wrong = RestError(at_s=at_s, status=rng.choice((500, 502, 503, 504)), count=count)
     elif kind == "cut":

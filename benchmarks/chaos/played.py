@@ -93,9 +93,7 @@ class Played:
         return Strikes(**json.loads(said))
 
 
-def _play(
-    tape: ChaosTape, plan: Plan, speed: float, clock: Clock, told: int, say: int
-) -> None:
+def _play(tape: ChaosTape, plan: Plan, speed: float, clock: Clock, told: int, say: int) -> None:
     mock = MockPolygon(
         [tape.trades, tape.quotes],
         faults=plan.faults,

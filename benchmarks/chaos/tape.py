@@ -29,7 +29,8 @@ SETTINGS = {
 }
 WINDOW_S = 30.0
 BEGIN_S = 390.0  # over when the play begins, so that windows are warm from REST: all of a warm-up
-QUIET_S = 30.0  # at the end
+QUIET_S = 30.0  # before the last alert
+TAIL_S = 1800.0  # of prints behind it, so that a gap has an end however slow the machine is
 _WAVE_S, _WAVES_EVERY_S = 30.0, 170.0
 _BOOKS = ((10.0, 10.1), (10.0, 10.05), (9.99, 10.1))
 _SIZES = (1.0, 100.0, 250.5, 600.0, 1_200.0)
@@ -37,7 +38,7 @@ _ODD = ((37,), (14, 41), (12,), (10,), (15,))
 
 
 class ChaosTape(NamedTuple):
-    """The files of a tape, and how long it is in seconds, with what is over when it begins."""
+    """The files of a tape, and when its last alert comes, in seconds since it began."""
 
     trades: Path
     quotes: Path
@@ -74,12 +75,29 @@ def _prints(symbol: str, length_s: float, rng: random.Random) -> list[dict[str, 
 def _quotes(symbol: str, length_s: float, rng: random.Random) -> list[dict[str, Any]]:
     out: list[dict[str, Any]] = []
     ms = 0.0
-    while ms < length_s * 1000:
+    while ms < (length_s + TAIL_S) * 1000:
         bid, ask = rng.choice(_BOOKS)
         ts_ns = OPEN_NS + int(ms * MS)
         out.append({"symbol": symbol, "ts_ns": ts_ns, "bid": bid, "ask": ask})
         ms += rng.expovariate(1 / 700)
     return out
+
+
+def _tail(length_s: float) -> list[dict[str, Any]]:
+    """Return what is printed after the last alert: a share a second, bought."""
+    last = _last(length_s)
+    return [
+        last
+        | {
+            "symbol": SYMBOLS[n % len(SYMBOLS)],
+            "ts_ns": last["ts_ns"] + (n + 1) * 500 * MS,
+            "participant_ns": last["ts_ns"] + (n + 1) * 500 * MS,
+            "price": 10.1,
+            "size": 1.0,
+            "id": str(100 + n),
+        }
+        for n in range(int(2 * TAIL_S))
+    ]
 
 
 def _last(length_s: float) -> dict[str, Any]:
@@ -128,7 +146,7 @@ def tape(length_s: float, seed: int = 11) -> ChaosTape:
         rng = random.Random(seed)
         prints = [row for symbol in SYMBOLS for row in _prints(symbol, length_s, rng)]
         books = [row for symbol in SYMBOLS for row in _quotes(symbol, length_s, rng)]
-        prints.append(_last(length_s))
+        prints += [_last(length_s), *_tail(length_s)]
         inputs.made(trades, lambda path: _write(prints, _TRADE, path))
         inputs.made(quotes, lambda path: _write(books, _QUOTE, path))
     return ChaosTape(trades, quotes, length_s)

@@ -138,7 +138,15 @@ def judge(
     _judge_coverage(verdict, plan, expected, [known(line) for line in found], root, speed)
     verdict.reader_off = _off(ids, list(read))
     verdict.history_off = _history_off(root, found)
-    for name in ("missing", "extra", "duplicates", "unhealed", "reader_off", "history_off", "unexcused"):
+    for name in (
+        "missing",
+        "extra",
+        "duplicates",
+        "unhealed",
+        "reader_off",
+        "history_off",
+        "unexcused",
+    ):
         if getattr(verdict, name):
             verdict.wrong.append(f"{name.replace('_', ' ')}: {getattr(verdict, name)}")
     return verdict

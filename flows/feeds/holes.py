@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from flows.feeds.fetch import Fetch
 from flows.feeds.gaps import START, WARM_UP_NS
 from flows.feeds.rest_wire import Key
-from flows.feeds.seam import Seam
+from flows.feeds.seam import SETTLING_S, Seam
 from flows.feeds.subscriptions import WHOLE_MARKET
 from operators.records import SHED, UNSUBSCRIBED, Coverage
 from operators.ticks import LATE, MS
@@ -44,7 +44,8 @@ class Hole:
     `record` is the feed's own, if it has one. `only`: the one symbol it is about. `unseen_ns`:
     of a gap the feed has not put on record yet. `since_s`: when it began to wait for a print.
     `early`: what is fetched while none comes, `given` the prints of it that have been handed on.
-    `seen_ns`: a run before, which left no state, saw the feed from then on.
+    `seen_ns`: a run before, which left no state, saw the feed from then on. `anchored_s`: when
+    the first print behind it was found.
     """
 
     cause: str
@@ -62,6 +63,7 @@ class Hole:
     early: Fetch | None = None
     given: dict[str, set[Key]] = field(default_factory=dict)
     seen_ns: int = 0
+    anchored_s: float | None = None
 
     def is_quiet(self, quiet_s: float) -> bool:
         """Return whether its first print has been awaited so long, and nothing fetched early."""
@@ -78,11 +80,27 @@ class Hole:
             self.early.end()
             self.early = None
 
-    def ends_ns(self) -> int:
-        """Return when the live feed stood again, as far as it is known."""
+    def sees(self, frame: bytes, subscribed: bool) -> bool:
+        """Look at a frame behind it; return whether where the feed sets in is known by now."""
+        if self.seam.add(frame, subscribed, (self.from_ns or 0) // MS) and not self.anchored_s:
+            self.anchored_s = time.monotonic()
+        return self.is_settled()
+
+    def is_settled(self) -> bool:
+        """Return whether a first print is known, and the few events behind it have come."""
+        if self.anchored_s is None:
+            return False
+        return self.seam.settled or time.monotonic() - self.anchored_s > SETTLING_S
+
+    def begin_seam(self) -> None:
+        """Look for where the feed sets in anew."""
+        self.seam, self.anchored_s = Seam(), None
+
+    def ends_ns(self, subscribed_ns: int) -> int:
+        """Return when the live feed stood again, as far as it is known: what is later it sends."""
         if self.record is not None:
             return self.record.to_ns
-        return time.time_ns() if self.unseen_ns is None else self.unseen_ns[1]
+        return subscribed_ns if self.unseen_ns is None else self.unseen_ns[1]
 
     def coverage(self) -> Coverage:
         """Return its record, not refilled."""

@@ -39,7 +39,6 @@ from operators.ticks import LATE, MS, WARMING, Frames, Refill
 
 VERSION = 1  # of FeedPosition
 _MINUTE_NS = 60 * 10**9
-_AHEAD_NS = 60 * _MINUTE_NS  # of the time reckoned, a tape that is played fast may be
 
 
 class FeedPosition(NamedTuple):
@@ -112,7 +111,6 @@ class Refiller:
         while not (ended and self._is_left_open()) and self._advance(ended):
             if self._ready:
                 out.append(self._ready.popleft())
-                self._note_start(out[-1])
                 if isinstance(out[-1], Refill) and not ended:
                     return out  # one at a time: they are large
             elif self._hole is None and self._held:
@@ -126,13 +124,12 @@ class Refiller:
         """Whether the run to come fetches what is missing, and what came after it."""
         return self._goes_on and self._hole is not None and not self._ready
 
-    def _note_start(self, item: Item) -> None:
-        """Note that state is warm up to a time before any event has been handed on."""
-        if isinstance(item, Refill) and item.origin == WARMING and self._event_ns is None:
-            self._event_ns = item.to_ns
-
     def position(self) -> FeedPosition | None:
-        """Return how far the feed has been handed on; None before its first event."""
+        """Return how far the feed has been handed on; None before its first event.
+
+        What is fetched of a gap or a start is none: a run that is resumed within it fetches all
+        of it again, and the operators drop what they have had.
+        """
         times = event_times_ns(self._last)
         if times:
             self._event_ns = times[-1]
@@ -153,6 +150,9 @@ class Refiller:
             self._leave(hole, "")
         elif hole.bytes > self._limits.waiting_bytes:
             self._leave(hole, "no print has come since")
+        elif hole.anchored_s is not None:
+            hole.give_up_early()
+            return False
         elif hole.early is not None:
             return self._hand_on(hole, hole.early)
         else:
@@ -209,7 +209,7 @@ class Refiller:
             hole.looked_at += 1
             if isinstance(item, Frames) and self._look(hole, item):
                 return True
-        return False
+        return hole.is_settled()
 
     def _look(self, hole: Hole, item: Frames) -> bool:
         since = self._state.subscribed_ns
@@ -217,14 +217,14 @@ class Refiller:
         for received_ns, frame in zip(item.received_ns, item.frames, strict=True):
             hole.bytes += len(frame)
             subscribed = hole.only is not None or 0 < since <= received_ns
-            if hole.seam.add(frame, subscribed) or whole_market:
+            if hole.sees(frame, subscribed) or whole_market:
                 return True
         return False
 
     def _widen(self, hole: Hole, again: Coverage) -> None:
         """Take in an outage that came before the first print: the live feed sets in after it."""
         del self._held[hole.looked_at]
-        hole.seam = Seam()
+        hole.begin_seam()
         if hole.unseen_ns is not None:  # it is the same
             hole.cause, hole.record, hole.unseen_ns = again.cause, again, None
             return
@@ -267,14 +267,13 @@ class Refiller:
         """Ask for what is listed of a gap while no print comes."""
         hole.asked_early = True
         symbols = tuple(s for s in self._symbols() if s not in self._newly)
-        from_ns, to_ns = hole.from_ns, hole.ends_ns()
+        from_ns, to_ns = hole.from_ns, hole.ends_ns(self._state.subscribed_ns)
         if from_ns is None or hole.only or is_whole_market(symbols):
             return
         if self._is_too_much(symbols, from_ns, to_ns):
             return
-        end_ns = to_ns + _AHEAD_NS
         with_quotes = self._with_quotes(symbols)
-        wanted = Wanted(with_quotes, from_ns, Seam(), end_ns, hole.given, hole.seen_ns)
+        wanted = Wanted(with_quotes, from_ns, Seam(), to_ns, hole.given, hole.seen_ns)
         hole.early = Fetch(self._rest, wanted, self._limits.patience_s)
 
     def _hand_on(self, hole: Hole, early: Fetch) -> bool:
