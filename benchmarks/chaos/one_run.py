@@ -66,6 +66,7 @@ class Flow:
 
     def __init__(self, settings: Settings, plan: Plan, log: Path) -> None:
         self._settings, self._plan, self._log = settings, plan, log
+        self._root = settings.data_dir / "live"
         self.starts = 0
         self.wrong: list[str] = []
         self.begun_late = False
@@ -80,6 +81,7 @@ class Flow:
         """Start it again if it ended because its login was refused; note any other end."""
         if not self.process.ended:
             return
+        self.begun_late |= not has_begun(self._root)
         if self.process.code != REFUSED:
             self.wrong.append(f"ended with {self.process.code}")
         self.start()
@@ -95,7 +97,7 @@ class Flow:
             self.stop()
         else:
             self.process.kill()
-        self.begun_late |= not (log.parent / "coverage.jsonl").exists()
+        self.begun_late |= not has_begun(log.parent)
         if act.kind == "torn":
             _tear(log)
         time.sleep(act.pause_s)
@@ -109,6 +111,12 @@ class Flow:
             self.process.kill()
         elif self.process.code not in (0, REFUSED, -signal.SIGTERM):  # the last: not begun yet
             self.wrong.append(f"stopped with {self.process.code}")
+
+
+def has_begun(root: Path) -> bool:
+    """Whether the feed has been seen whole, once: before that a run promises nothing."""
+    records = root / "coverage.jsonl"
+    return records.exists() and b'"cause":"start"' in records.read_bytes()
 
 
 def _tear(log: Path) -> None:
@@ -157,7 +165,7 @@ def _play_through(scene: Scene, plan: Plan, mock: Played, flow: Flow, log: Path)
     deadline = time.monotonic() + length_s / scene.speed + 120
     while time.monotonic() < deadline:
         flow.look()
-        if acts and mock.clock.tape_s >= acts[0].at_s:
+        if acts and mock.clock.tape_s >= acts[0].at_s and has_begun(log.parent):
             flow.suffer(acts.pop(0), log)
         elif mock.clock.tape_s >= length_s:
             deadline = min(deadline, time.monotonic() + PATIENCE_S)

@@ -172,7 +172,9 @@ def _judge_coverage(
     speed: float,
 ) -> None:
     records = lines(root / "coverage.jsonl")[0]
-    length_s = max(alert.at_s for alert in expected)  # what is silent after that is no gap
+    length_s = max(
+        (alert.at_s for alert in expected), default=0.0
+    )  # what is silent after that is no gap
     unseen = [
         Unseen(r["symbol"], second(r["from_utc"]), second(r["to_utc"]), r["cause"])
         for r in records

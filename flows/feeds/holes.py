@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from flows.feeds.fetch import Fetch
 from flows.feeds.gaps import START, WARM_UP_NS
 from flows.feeds.rest_wire import Key
-from flows.feeds.seam import SETTLING_S, Seam
+from flows.feeds.seam import Seam
 from flows.feeds.subscriptions import WHOLE_MARKET
 from operators.records import SHED, UNSUBSCRIBED, Coverage
 from operators.ticks import LATE, MS
@@ -26,6 +26,8 @@ class RefillLimits:
         symbol_patience_s: how long they wait for that of a symbol that is newly watched.
         quiet_s: how long the first print behind a gap is awaited, before what is listed of the gap
             until then goes on without it.
+        settle_s: how long the few events behind the first print are awaited, which tell whether it
+            is an old one.
         symbol_minutes: symbols times minutes of a gap; the rest is only put on record.
         waiting_bytes: frames that are held while the first print behind a gap is awaited.
     """
@@ -33,6 +35,7 @@ class RefillLimits:
     patience_s: float = 15.0
     symbol_patience_s: float = 3.0
     quiet_s: float = 2.0
+    settle_s: float = 0.05
     symbol_minutes: float = 3000.0
     waiting_bytes: int = 32 * 2**20
 
@@ -80,17 +83,18 @@ class Hole:
             self.early.end()
             self.early = None
 
-    def sees(self, frame: bytes, subscribed: bool) -> bool:
-        """Look at a frame behind it; return whether where the feed sets in is known by now."""
-        if self.seam.add(frame, subscribed, (self.from_ns or 0) // MS) and not self.anchored_s:
+    def look_at(self, frame: bytes, subscribed: bool) -> None:
+        """Take a frame behind it into account."""
+        self.bytes += len(frame)
+        is_anchored = self.seam.add(frame, subscribed, (self.from_ns or 0) // MS)
+        if is_anchored and self.anchored_s is None:
             self.anchored_s = time.monotonic()
-        return self.is_settled()
 
-    def is_settled(self) -> bool:
+    def is_settled(self, settle_s: float) -> bool:
         """Return whether a first print is known, and the few events behind it have come."""
         if self.anchored_s is None:
             return False
-        return self.seam.settled or time.monotonic() - self.anchored_s > SETTLING_S
+        return self.seam.settled or time.monotonic() - self.anchored_s >= settle_s
 
     def begin_seam(self) -> None:
         """Look for where the feed sets in anew."""

@@ -209,15 +209,14 @@ class Refiller:
             hole.looked_at += 1
             if isinstance(item, Frames) and self._look(hole, item):
                 return True
-        return hole.is_settled()
+        return hole.is_settled(self._limits.settle_s)
 
     def _look(self, hole: Hole, item: Frames) -> bool:
         since = self._state.subscribed_ns
         whole_market = is_whole_market(self._symbols())
         for received_ns, frame in zip(item.received_ns, item.frames, strict=True):
-            hole.bytes += len(frame)
-            subscribed = hole.only is not None or 0 < since <= received_ns
-            if hole.sees(frame, subscribed) or whole_market:
+            hole.look_at(frame, hole.only is not None or 0 < since <= received_ns)
+            if hole.is_settled(self._limits.settle_s) or whole_market:
                 return True
         return False
 

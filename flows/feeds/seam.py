@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from flows.feeds.rest_wire import Json, Key, key_of, ns_of, quote_event, trade_event
+from flows.feeds.rest_wire import Json, Key, key_of, ns_of, trade_event
 from operators.ticks import MS
 
 SETTLING_EVENTS = 8
-SETTLING_S = 0.05  # at most, where fewer come
+NEVER_MS = 2**53
 
 _read = msgspec.json.Decoder(list[dict[str, Any]]).decode
 
@@ -31,15 +31,23 @@ class Print(NamedTuple):
 
 
 class _Side:
-    """What has come of one symbol: what identifies its prints and its quotes."""
+    """What has come of one symbol: what identifies its prints, and its first quote."""
 
     def __init__(self) -> None:
-        self.prints: set[Key] = set()
-        self.quotes: set[Key] = set()
+        self.prints: dict[Key, int] = {}  # with their ms
+        self.first_quote_ms = NEVER_MS
 
 
-def _quote_key(event: Json) -> Key:
-    return event.get("t"), event.get("bp", 0), event.get("ap", 0)
+class _Listed(NamedTuple):
+    """A listed trade: its SIP time, what identifies it, and its row."""
+
+    ns: int
+    key: Key
+    row: Json
+
+    def may_go_on(self, after_ms: int, is_sent: bool) -> bool:
+        """Whether it is not counted twice, should it come twice."""
+        return bool(self.row.get("id")) or (self.ns // MS > after_ms and not is_sent)
 
 
 class Seam:
@@ -86,9 +94,9 @@ class Seam:
             self._since += self.anchor is not None
             side = self._sides.setdefault(symbol, _Side())
             if event.get("ev") == "Q":
-                side.quotes.add(_quote_key(event))
+                side.first_quote_ms = min(ms, side.first_quote_ms)
             elif event.get("ev") == "T":
-                side.prints.add(key_of(event))
+                side.prints[key_of(event)] = ms
                 if subscribed and ms >= after_ms:
                     self._consider(Print(symbol, ms, key_of(event)))
         return self.anchor is not None
@@ -102,8 +110,10 @@ class Seam:
     ) -> tuple[list[Json], list[Json]]:
         """Return those of a symbol's listed trades and quotes that the live feed did not send.
 
-        A print without an id is never a duplicate to the operators: of those, none is let
-        through that may have been sent before the gap.
+        Once the live feed has set in it sends every print: one that is older than a print it has
+        not sent was sent late, or once more, and goes on in its place; the operators drop the
+        other copy. A print without an id is never a duplicate to them: of those, none is let
+        through that may have been sent, before the gap or behind it.
 
         Args:
             symbol: whose they are.
@@ -115,19 +125,21 @@ class Seam:
         if anchor is None:  # it has not set in: what has no id would be counted twice later
             return [row for row in trades if row.get("id")], quotes
         side = self._sides.get(symbol, _Side())
+        listed = [_Listed(ns_of(row), key_of(trade_event(symbol, row)), row) for row in trades]
         end_ns = (anchor.ms + 1) * MS
-        kept = []
-        for row in trades:
-            event = trade_event(symbol, row)
-            key, ms = key_of(event), ns_of(row) // MS
-            if symbol == anchor.symbol and key == anchor.key:
-                end_ns = ns_of(row)  # what is behind it, in the same ms, comes by itself
-            if (ms > after_ms or "i" in event) and key not in side.prints:
-                kept.append(row)
-        kept = [row for row in kept if ns_of(row) < end_ns or ns_of(row) // MS < anchor.ms]
-        sent = side.quotes
-        return kept, [
-            row
-            for row in quotes
-            if ns_of(row) < end_ns and _quote_key(quote_event(symbol, row)) not in sent
+        if symbol == anchor.symbol:  # what is behind it, in the same ms, comes by itself
+            end_ns = next((one.ns for one in listed if one.key == anchor.key), end_ns)
+        unsent_ns = max(
+            (one.ns for one in listed if one.ns < end_ns and one.key not in side.prints),
+            default=-1,
+        )
+        kept = [
+            one.row
+            for one in listed
+            if one.ns <= unsent_ns and one.may_go_on(after_ms, one.key in side.prints)
         ]
+        ns_by_key = {one.key: one.ns for one in listed}
+        sent = [ns_by_key.get(k, (ms + 1) * MS) for k, ms in side.prints.items() if ms >= after_ms]
+        first_ns = min((ns for ns in sent if ns > unsent_ns), default=end_ns)
+        quotes_end_ns = min(first_ns, (side.first_quote_ms + 1) * MS)
+        return kept, [row for row in quotes if ns_of(row) < quotes_end_ns]
