@@ -141,14 +141,14 @@ def run(scene: Scene, plan: Plan) -> Verdict:
     with played(scene.tape, plan, scene.speed, folder) as mock:
         flow = Flow(settings_of(mock.urls, folder / "data"), plan, folder / "said.txt")
         try:
-            _play_through(scene, plan, mock, flow, log)
+            wall_s = _play_through(scene, plan, mock, flow, log)
             flow.stop()
         finally:
             flow.process.kill()
             written = len(alerts(root))
             read = reader.reaches(written)
         done = mock.end()
-    verdict = judge(plan, scene.expected, root, read, scene.speed, flow.begun_late)
+    verdict = judge(plan, scene.expected, root, read, scene.speed, wall_s, flow.begun_late)
     verdict.wrong += flow.wrong
     verdict.starts, verdict.connections = flow.starts, done.connections
     for name in names_of(plan):
@@ -157,20 +157,28 @@ def run(scene: Scene, plan: Plan) -> Verdict:
     return verdict
 
 
-def _play_through(scene: Scene, plan: Plan, mock: Played, flow: Flow, log: Path) -> None:
-    """Do what is planned at its time, and wait for the last alert of the tape."""
+def _play_through(scene: Scene, plan: Plan, mock: Played, flow: Flow, log: Path) -> float:
+    """Do what is planned at its time, and wait for the last alert of the tape.
+
+    Returns:
+        When the tape would have begun, by its speed and our clock.
+    """
+    wall_s = time.time()
     acts = list(plan.acts)
     last_id = max(scene.expected).alert_id.encode()
     length_s = scene.tape.length_s
     deadline = time.monotonic() + length_s / scene.speed + 120
     while time.monotonic() < deadline:
         flow.look()
+        if 0 < mock.clock.tape_s < length_s:
+            wall_s = time.time() - mock.clock.tape_s / scene.speed
         if acts and mock.clock.tape_s >= acts[0].at_s and has_begun(log.parent):
             flow.suffer(acts.pop(0), log)
         elif mock.clock.tape_s >= length_s:
             deadline = min(deadline, time.monotonic() + PATIENCE_S)
             if not acts and log.exists() and last_id in log.read_bytes():
                 time.sleep(0.3)  # for what should not come
-                return
+                return wall_s
         time.sleep(POLL_S if mock.clock.tape_s < length_s else 5 * POLL_S)
     flow.wrong.append(f"the last alert never came (tape at {mock.clock.tape_s:.0f} s)")
+    return wall_s

@@ -44,6 +44,7 @@ class Unseen(NamedTuple):
     from_s: float
     to_s: float
     cause: str
+    noted_s: float  # when it was put on record
 
 
 @dataclass
@@ -111,6 +112,7 @@ def judge(
     root: Path,
     read: Iterable[str],
     speed: float,
+    wall_s: float,
     begun_late: bool = False,
 ) -> Verdict:
     """Return the verdict on a run.
@@ -121,6 +123,7 @@ def judge(
         root: Its live folder.
         read: Ids as a reader of the file saw them, in order.
         speed: Tape seconds a second.
+        wall_s: When the tape would have begun, by its speed and our clock.
         begun_late: It was killed before it had once seen the feed whole: it begins later.
     """
     if begun_late:
@@ -135,7 +138,7 @@ def judge(
     numbered = [line["seq"] for line in said if line.get("seq") is not None]
     if numbered != list(range(1, len(numbered) + 1)):
         verdict.wrong.append("seq has gaps or repeats")
-    _judge_coverage(verdict, plan, expected, [known(line) for line in found], root, speed)
+    _judge_coverage(verdict, plan, expected, [known(line) for line in found], root, speed, wall_s)
     verdict.reader_off = _off(ids, list(read))
     verdict.history_off = _history_off(root, found)
     for name in (
@@ -170,18 +173,25 @@ def _judge_coverage(
     found: Sequence[Known],
     root: Path,
     speed: float,
+    wall_s: float,
 ) -> None:
     records = lines(root / "coverage.jsonl")[0]
     length_s = max(
         (alert.at_s for alert in expected), default=0.0
     )  # what is silent after that is no gap
     unseen = [
-        Unseen(r["symbol"], second(r["from_utc"]), second(r["to_utc"]), r["cause"])
+        Unseen(
+            r["symbol"],
+            second(r["from_utc"]),
+            second(r["to_utc"]),
+            r["cause"],
+            (ns_of(r["emitted_utc"]) / 1e9 - wall_s) * speed,
+        )
         for r in records
         if not r["refilled"] and second(r["from_utc"]) < length_s
     ]
     verdict.gaps, verdict.refilled = len(records), len(records) - len(unseen)
-    excused = [gap for gap in unseen if _is_excused(gap, plan, speed)]
+    excused = [gap for gap in unseen if _is_excused(gap, plan)]
     verdict.unexcused = len(unseen) - len(excused)
     both = sorted({*expected, *found})
     touched = {alert for gap in excused for alert in _touched(gap, both)}
@@ -194,10 +204,10 @@ def _judge_coverage(
             verdict.wrong.append(f"{name}: {[tuple(alert) for alert in sorted(some)[:3]]}")
 
 
-def _is_excused(gap: Unseen, plan: Plan, speed: float) -> bool:
-    """Whether REST refused when the gap was to be fetched: at its end, or soon after."""
-    asked_s = gap.to_s + SLACK_S + speed  # a second of ours
-    return any(from_s < asked_s and gap.to_s - SLACK_S < to_s for from_s, to_s in plan.refused)
+def _is_excused(gap: Unseen, plan: Plan) -> bool:
+    """Whether REST refused while the gap was to be fetched: from its end until it was noted."""
+    noted_s = gap.noted_s + SLACK_S
+    return any(from_s < noted_s and gap.to_s - SLACK_S < to_s for from_s, to_s in plan.refused)
 
 
 def _touched(gap: Unseen, both: Sequence[Known]) -> Iterable[Known]:

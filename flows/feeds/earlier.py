@@ -9,6 +9,7 @@ are on file.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,15 +40,26 @@ def earlier_run(root: Path) -> Earlier | None:
 
     To be asked only where there is no saved state: one that was deleted is not made good for.
     """
-    begun = [
-        record
-        for record in _tail(root / COVERED)
-        if record.get("symbol") == "*" and record.get("cause") in (START, RESTART)
-    ]
-    starts = [record for record in begun if record["cause"] == START]
-    if not starts or _written_ns(root / STATUS) - ns_of(begun[-1]["emitted_utc"]) > UNSAVED_NS:
+    begun = [r for r in _tail(root / COVERED) if r.get("cause") in (START, RESTART)]
+    start = _start_among(begun)
+    if start is None or _written_ns(root / STATUS) - ns_of(begun[-1]["emitted_utc"]) > UNSAVED_NS:
         return None
-    return Earlier(ns_of(starts[-1]["from_utc"]), ns_of(starts[-1]["to_utc"]))
+    return start
+
+
+def _start_among(begun: list[Record]) -> Earlier | None:
+    """Return the newest start of a run: of the market, or of several symbols at once.
+
+    That of one symbol alone is of one that was newly watched.
+    """
+    starts = [
+        (Earlier(ns_of(r["from_utc"]), ns_of(r["to_utc"])), r["symbol"])
+        for r in begun
+        if r["cause"] == START
+    ]
+    times = Counter(start for start, _ in starts)
+    whole = [start for start, symbol in starts if symbol == "*" or times[start] > 1]
+    return whole[-1] if whole else None
 
 
 def _tail(log: Path) -> list[Record]:

@@ -14,13 +14,18 @@ S = 10**9
 TEN = 1_795_187_000 * S
 
 
-def noted(root: Path, *records: tuple[str, int, int, int], written_s: int | None = None) -> None:
-    """Cause, from and to (event seconds) and emission (wall seconds) of each gap of the market."""
+def noted(
+    root: Path,
+    *records: tuple[str, int, int, int],
+    written_s: int | None = None,
+    symbols: str = "*",
+) -> None:
+    """Cause, from and to (event seconds) and emission (wall seconds) of each gap."""
     lines = [
         json.dumps(
             {
                 "event": "coverage",
-                "symbol": "*",
+                "symbol": symbol,
                 "cause": cause,
                 "from_utc": iso_utc(TEN + from_s * S),
                 "to_utc": iso_utc(TEN + to_s * S),
@@ -29,6 +34,7 @@ def noted(root: Path, *records: tuple[str, int, int, int], written_s: int | None
             }
         )
         for cause, from_s, to_s, emitted_s in records
+        for symbol in symbols
     ]
     (root / "coverage.jsonl").write_text("".join(f"{line}\n" for line in lines) + '{"event":"cov')
     if written_s is not None:
@@ -55,4 +61,13 @@ def test_a_long_run_had_saved_its_state_which_somebody_has_deleted(tmp_path: Pat
 def test_where_no_run_ever_saw_the_feed_there_is_none(tmp_path: Path) -> None:
     assert earlier_run(tmp_path) is None
     noted(tmp_path, ("disconnect", 0, 5, 5), written_s=9)
+    assert earlier_run(tmp_path) is None
+
+
+def test_a_start_half_of_which_could_not_be_had_is_one_and_a_new_symbol_is_none(
+    tmp_path: Path,
+) -> None:
+    noted(tmp_path, ("start", -420, 0, 1), symbols="AB", written_s=5)
+    assert earlier_run(tmp_path) == Earlier(TEN - 420 * S, TEN)
+    noted(tmp_path, ("start", -420, 0, 1), symbols="A", written_s=5)
     assert earlier_run(tmp_path) is None
