@@ -42,9 +42,9 @@ where ex_num = (select max(ex_num) from exs)
 def forget_unfinished(store: Path) -> int:
     """Remove what a killed run had saved of its last, unfinished epoch; return how many rows.
 
-    The engine resumes before that epoch and leaves its rows where they are. A run that goes past
-    it without touching a key, because it is soon stopped or killed, too, would bring them back:
-    some steps would then have seen what others have not.
+    The engine resumes before that epoch and leaves its rows where they are. Those of a key that
+    is not known yet would come back after a run that went past the epoch without meeting it: some
+    steps would then have seen what others have not.
 
     Raises:
         StoreError: the store cannot be read or written.

@@ -21,8 +21,7 @@ from benchmarks.sides import ROOT, BenchmarkError
 def expected_of(tape: ChaosTape, folder: Path) -> list[Known]:
     """Return the alerts of the tape without faults, by a replay, from when the play begins."""
     done = subprocess.run(
-        [sys.executable, "-m", "flows.cli", "replay", str(tape.trades), str(tape.quotes)]
-        + ["--out", str(folder)],
+        [sys.executable, "-m", "flows.cli", "replay", *tape.files, "--out", str(folder)],
         cwd=ROOT,
         env=environment({k: v for k, v in SETTINGS.items() if not k.endswith("_MODE")}),
         capture_output=True,

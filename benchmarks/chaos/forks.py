@@ -33,7 +33,7 @@ def fork(work: Callable[[], int | None], log: Path) -> int:
         for stream in (1, 2):
             os.dup2(fd, stream)
         code = work() or 0
-    except BaseException:
+    except BaseException:  # noqa: BLE001 (nobody above it: this is the child's own end)
         traceback.print_exc()
     finally:
         sys.stdout.flush()

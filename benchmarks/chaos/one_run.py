@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.chaos.forks import POLL_S, Process
-from benchmarks.chaos.played import Played, played, settings_of, start_flow
 from benchmarks.chaos.plan import Act, Plan, names_of
+from benchmarks.chaos.played import Played, played, settings_of, start_flow
 from benchmarks.chaos.reader import reader_text
 from benchmarks.chaos.tape import ChaosTape
 from benchmarks.chaos.verdict import Known, Verdict, alerts, judge

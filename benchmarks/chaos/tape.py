@@ -44,6 +44,11 @@ class ChaosTape(NamedTuple):
     quotes: Path
     length_s: float
 
+    @property
+    def files(self) -> tuple[str, str]:
+        """Both files, as a command takes them."""
+        return str(self.trades), str(self.quotes)
+
 
 def _prints(symbol: str, length_s: float, rng: random.Random) -> list[dict[str, Any]]:
     out: list[dict[str, Any]] = []
