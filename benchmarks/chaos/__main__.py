@@ -27,6 +27,7 @@ def _asked() -> argparse.Namespace:
     parser.add_argument("--speed", type=float, default=SPEED, help="tape seconds a second")
     parser.add_argument("--length", type=float, default=LENGTH_S, help="of the tape, seconds")
     parser.add_argument("--out", type=Path, help="verdicts, a line each; done ones are kept")
+    parser.add_argument("--record", action="store_true", help="keep the raw feed, too")
     parser.add_argument("--keep", type=Path, help="where failed runs leave their folders")
     return parser.parse_args()
 
@@ -47,7 +48,7 @@ def main() -> int:
     known = {verdict["seed"] for verdict in verdicts}
     played = tape(asked.length)
     expected = expected_of(played, Path(tempfile.mkdtemp(prefix="orderflow-chaos-")) / "replay")
-    crew = Crew(asked.jobs, asked.length, asked.speed, expected, folder)
+    crew = Crew(asked.jobs, asked.length, asked.speed, expected, folder, asked.record)
     started = time.monotonic()
     for verdict in crew.play([seed for seed in seeds if seed not in known]):
         verdicts.append(verdict)

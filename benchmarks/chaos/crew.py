@@ -42,16 +42,24 @@ class Crew:
         speed: tape seconds a second.
         expected: its alerts.
         folder: where runs write; those that passed leave nothing.
+        record: keep the raw feed of each, for who looks into one that failed.
     """
 
     def __init__(
-        self, jobs: int, length_s: float, speed: float, expected: Sequence[Known], folder: Path
+        self,
+        jobs: int,
+        length_s: float,
+        speed: float,
+        expected: Sequence[Known],
+        folder: Path,
+        record: bool = False,
     ) -> None:
         asked = {
             "length_s": length_s,
             "speed": speed,
             "expected": [tuple(alert) for alert in expected],
             "folder": str(folder),
+            "record": record,
         }
         self._argument = json.dumps(asked)
         self._jobs = jobs

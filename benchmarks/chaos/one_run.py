@@ -15,7 +15,7 @@ from benchmarks.chaos.plan import Act, Plan, names_of
 from benchmarks.chaos.played import Played, played, settings_of, start_flow
 from benchmarks.chaos.reader import reader_text
 from benchmarks.chaos.tape import ChaosTape
-from benchmarks.chaos.verdict import Known, Verdict, alerts, judge
+from benchmarks.chaos.verdict import Known, Verdict, alerts, begins_s, judge
 from flows.settings import Settings
 
 REFUSED = 3  # the exit code of a login that is refused
@@ -30,6 +30,7 @@ class Scene(NamedTuple):
     speed: float
     expected: Sequence[Known]
     folder: Path
+    record: bool = False
 
 
 class Reader:
@@ -139,7 +140,9 @@ def run(scene: Scene, plan: Plan) -> Verdict:
     log = root / "alerts.jsonl"
     reader = Reader(log, folder)
     with played(scene.tape, plan, scene.speed, folder) as mock:
-        flow = Flow(settings_of(mock.urls, folder / "data"), plan, folder / "said.txt")
+        flow = Flow(
+            settings_of(mock.urls, folder / "data", scene.record), plan, folder / "said.txt"
+        )
         try:
             wall_s = _play_through(scene, plan, mock, flow, log)
             flow.stop()
@@ -176,6 +179,8 @@ def _play_through(scene: Scene, plan: Plan, mock: Played, flow: Flow, log: Path)
             flow.suffer(acts.pop(0), log)
         elif mock.clock.tape_s >= length_s:
             deadline = min(deadline, time.monotonic() + PATIENCE_S)
+            if flow.begun_late and begins_s(log.parent) > length_s:
+                return wall_s  # a machine this slow has shown nothing
             if not acts and log.exists() and last_id in log.read_bytes():
                 time.sleep(0.3)  # for what should not come
                 return wall_s

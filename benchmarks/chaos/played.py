@@ -38,7 +38,7 @@ TIMING = Timing(
     ping_s=0.3,
     pong_s=0.7,
 )
-REST_TIMING = RestTiming(1.0, 1.0, 2.0, (0.05, 0.1, 0.2), 1e6)
+REST_TIMING = RestTiming(3.0, 2.5, 10.0, (0.05, 0.1, 0.2), 1e6)
 LIMITS = RefillLimits(quiet_s=0.2)
 SILENCE_S = 0.7
 LOGIN_S = 0.4
@@ -122,14 +122,14 @@ def _is_wanted(told: int) -> bool:
         return True
 
 
-def settings_of(urls: Urls, data: Path) -> Settings:
+def settings_of(urls: Urls, data: Path, record: bool) -> Settings:
     """Return the settings of a run against the mock."""
     named = {
         "POLYGON_API_KEY": KEY,
         "POLYGON_WS_URL": urls.ws,
         "POLYGON_REST_URL": urls.rest,
         "ORDER_FLOW_DATA_DIR": str(data),
-        "ORDER_FLOW_SESSIONS": "regular",
+        "ORDER_FLOW_RECORD": "on" if record else "off",
     }
     return load(environment(SETTINGS | named), data)
 

@@ -127,8 +127,8 @@ def judge(
         begun_late: It was killed before it had once seen the feed whole: it begins later.
     """
     if begun_late:
-        begins_s = _first_start_s(root)
-        expected = [alert for alert in expected if alert.at_s >= begins_s]
+        from_s = begins_s(root)
+        expected = [alert for alert in expected if alert.at_s >= from_s]
     said, torn, unhealed = lines(root / "alerts.jsonl")
     found = [line for line in said if line["event"] == "order_flow_alert"]
     verdict = Verdict(plan.seed, torn=torn, unhealed=unhealed, expected=len(expected))
@@ -155,7 +155,7 @@ def judge(
     return verdict
 
 
-def _first_start_s(root: Path) -> float:
+def begins_s(root: Path) -> float:
     """Return when the feed was first seen, as the flow has it on record."""
     records = lines(root / "coverage.jsonl")[0]
     return min((second(r["to_utc"]) for r in records if r["cause"] == "start"), default=0.0)
@@ -194,7 +194,7 @@ def _judge_coverage(
     excused = [gap for gap in unseen if _is_excused(gap, plan)]
     verdict.unexcused = len(unseen) - len(excused)
     both = sorted({*expected, *found})
-    touched = {alert for gap in excused for alert in _touched(gap, both)}
+    touched = {alert for gap in excused for alert in touched(gap, both)}
     missing = {*expected} - {*found} - touched
     extra = {*found} - {*expected} - touched
     verdict.left_out = len(touched & {*expected})
@@ -210,7 +210,7 @@ def _is_excused(gap: Unseen, plan: Plan) -> bool:
     return any(from_s < noted_s and gap.to_s - SLACK_S < to_s for from_s, to_s in plan.refused)
 
 
-def _touched(gap: Unseen, both: Sequence[Known]) -> Iterable[Known]:
+def touched(gap: Unseen, both: Sequence[Known]) -> Iterable[Known]:
     """Yield the alerts a gap may have changed.
 
     A large seller, until every symbol has been quoted again; a burst, until the windows are warm

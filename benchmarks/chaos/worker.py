@@ -21,7 +21,7 @@ def main() -> None:
     warm_up(lambda _: None, live=True)
     expected = [Known(*row) for row in asked["expected"]]
     folder = Path(asked["folder"])
-    scene = Scene(tape(asked["length_s"]), asked["speed"], expected, folder)
+    scene = Scene(tape(asked["length_s"]), asked["speed"], expected, folder, asked["record"])
     for line in sys.stdin:
         seed = int(line)
         try:
