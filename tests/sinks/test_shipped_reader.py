@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.chaos.reader import reader_text
+from sinks.iso import iso_utc
 from sinks.tailer import parse_lines, rotated_files
 
 ROOT = Path(__file__).parents[2]
@@ -36,7 +37,7 @@ log.write(range(first, first + 100))
 print("begun", flush=True)
 for start in range(first, 10**9, 20):
     log.write(range(start, start + 20))
-    log.event(lambda ns: orjson.dumps({"event": "heartbeat", "seq": None}))
+    log.event(lambda ns: orjson.dumps({"event": "beat", "seq": None, "emitted_utc": iso_utc(ns)}))
 """
 
 
@@ -68,6 +69,20 @@ def write_until_killed(path: Path, day: int, first: int) -> None:
         writer.kill()
 
 
+def tear(path: Path, day: int, whole: bool) -> None:
+    """Leave what a power cut leaves: half a line, or one that misses its newline alone."""
+    data = path.read_bytes()
+    if not data.endswith(b"\n"):
+        return  # the kill has done it
+    number = len(ids(path))
+    line = (
+        f'{{"event":"order_flow_alert","alert_id":"A{number}","seq":{number + 1},"message":"x",'
+        f'"emitted_utc":"{iso_utc(NOON_NS + day * DAY_NS)}"}}'
+    )
+    with path.open("ab") as file:
+        file.write(line.encode() if whole else line[:40].encode())
+
+
 def ids(path: Path) -> list[str]:
     found = [
         line for file in [*rotated_files(path), path] for line in parse_lines(file.read_bytes())
@@ -79,11 +94,11 @@ def test_it_sees_each_alert_once_through_kills_torn_lines_and_midnight(
     tmp_path: Path, seen: Path
 ) -> None:
     path = tmp_path / "alerts.jsonl"
-    for day in (0, 0, 1, 2, 2):
+    for n, day in enumerate((0, 0, 1, 2, 2)):
         write_until_killed(path, day, len(ids(path)) if path.exists() else 0)
-        with path.open("ab") as file:  # as a power cut leaves it
-            file.write(b'{"event":"order_flow_alert","alert_id":"TORN","seq":')
+        tear(path, day, whole=n % 2 == 1)
         time.sleep(0.1)  # the reader meets the half line
+    write_until_killed(path, 2, len(ids(path)))
     written = ids(path)
     assert len(rotated_files(path)) == 2
     assert written == [f"A{n}" for n in range(len(written))]
