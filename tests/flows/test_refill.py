@@ -201,6 +201,14 @@ def test_a_start_in_mid_session_is_warm_at_once_and_says_nothing_of_before(
     assert min(bursts_of(started)) < start.to_ns + WINDOW_NS / 2
 
 
+def test_a_symbol_that_does_not_exist_costs_the_others_nothing(folder: Path, ids: Ids) -> None:
+    with MockPolygon([folder], speed=SPEED, hold=False, drop_after=(900,)) as mock:
+        feed = feed_of(mock, symbols=lambda: (*SYMBOLS, "NOSUCH"))
+        watched = Run(feed, stop_after(feed, sum(map(len, ids.values())))).go()
+    assert watched.ids() == ids
+    assert [(gap.symbol, gap.refilled) for gap in watched.coverage] == [("*", True)] * 2
+
+
 @pytest.mark.parametrize("symbols", [SYMBOLS, ("*",)])
 def test_a_start_that_is_not_refilled_begins_with_cold_windows(
     folder: Path, events: list[Event], symbols: tuple[str, ...]
