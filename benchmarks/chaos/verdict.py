@@ -194,10 +194,10 @@ def _judge_coverage(
     excused = [gap for gap in unseen if _is_excused(gap, plan)]
     verdict.unexcused = len(unseen) - len(excused)
     both = sorted({*expected, *found})
-    touched = {alert for gap in excused for alert in touched(gap, both)}
-    missing = {*expected} - {*found} - touched
-    extra = {*found} - {*expected} - touched
-    verdict.left_out = len(touched & {*expected})
+    beside = {alert for gap in excused for alert in touched(gap, both)}
+    missing = {*expected} - {*found} - beside
+    extra = {*found} - {*expected} - beside
+    verdict.left_out = len(beside & {*expected})
     verdict.missing, verdict.extra = len(missing), len(extra)
     for name, some in (("missing", missing), ("extra", extra)):
         if some:

@@ -28,6 +28,7 @@ class RefillLimits:
             until then goes on without it.
         settle_s: how long the few events behind the first print are awaited, which tell whether it
             is an old one.
+        ahead_s: how far beyond the time reckoned a gap may reach: a tape may be played fast.
         symbol_minutes: symbols times minutes of a gap; the rest is only put on record.
         waiting_bytes: frames that are held while the first print behind a gap is awaited.
     """
@@ -36,6 +37,7 @@ class RefillLimits:
     symbol_patience_s: float = 3.0
     quiet_s: float = 2.0
     settle_s: float = 0.05
+    ahead_s: float = 0.0
     symbol_minutes: float = 3000.0
     waiting_bytes: int = 32 * 2**20
 
@@ -57,7 +59,7 @@ class Hole:
     only: str | None = None
     seam: Seam = field(default_factory=Seam)
     looked_at: int = 0  # of what is held
-    bytes: int = 0
+    waiting: int = 0  # bytes of frames looked at
     origin: int = LATE
     fetch: Fetch | None = None
     unseen_ns: tuple[int, int] | None = None
@@ -85,7 +87,7 @@ class Hole:
 
     def look_at(self, frame: bytes, subscribed: bool) -> None:
         """Take a frame behind it into account."""
-        self.bytes += len(frame)
+        self.waiting += len(frame)
         is_anchored = self.seam.add(frame, subscribed, (self.from_ns or 0) // MS)
         if is_anchored and self.anchored_s is None:
             self.anchored_s = time.monotonic()

@@ -148,7 +148,7 @@ class Refiller:
             self._begin(hole)
         elif ended:
             self._leave(hole, "")
-        elif hole.bytes > self._limits.waiting_bytes:
+        elif hole.waiting > self._limits.waiting_bytes:
             self._leave(hole, "no print has come since")
         elif hole.anchored_s is not None:
             hole.give_up_early()
@@ -272,6 +272,7 @@ class Refiller:
         if self._is_too_much(symbols, from_ns, to_ns):
             return
         with_quotes = self._with_quotes(symbols)
+        to_ns += int(self._limits.ahead_s * 1e9)
         wanted = Wanted(with_quotes, from_ns, Seam(), to_ns, hole.given, hole.seen_ns)
         hole.early = Fetch(self._rest, wanted, self._limits.patience_s)
 

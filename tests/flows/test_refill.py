@@ -18,6 +18,7 @@ from flows.feeds.backoff import Timing
 from flows.feeds.capture import CaptureFeed
 from flows.feeds.capture_files import read_capture
 from flows.feeds.capture_lines import item_of
+from flows.feeds.holes import RefillLimits
 from flows.feeds.polygon import PolygonFeed
 from flows.feeds.recorder import RecordedFeed, Recorder
 from flows.feeds.rest import Rest, RestTiming
@@ -109,6 +110,7 @@ def feed_of(mock: MockPolygon, pause_s: float = 0.02, **more: Any) -> PolygonFee
     timing = Timing(open_s=2, reply_s=2, ack_s=0.5, first_pause_s=pause_s, poll_s=0.05)
     rest = Rest(mock.rest_url, more.pop("key", "mock-key"), QUICK)
     symbols = more.pop("symbols", lambda: SYMBOLS)
+    more = {"limits": RefillLimits(settle_s=0.005, ahead_s=3600), **more}
     feed = PolygonFeed(mock.ws_url, "mock-key", symbols, timing=timing, rest=rest, **more)
     end = threading.Timer(20, feed.stop.set)
     end.daemon = True
