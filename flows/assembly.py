@@ -23,7 +23,7 @@ from flows.feeds.polygon import PolygonFeed
 from flows.feeds.recorder import RecordedFeed, Recorder
 from flows.feeds.tape import TapeFeed
 from flows.health import Limits, free_bytes
-from flows.history import COVERED, PRINTS, REJECTS, History, Totals, new_run
+from flows.history import PRINTS, REJECTS, History, Totals, new_run
 from flows.latency import Latencies
 from flows.learned import learned_of
 from flows.learned_lines import LearnedLines
@@ -36,7 +36,7 @@ from flows.lines import (
 )
 from flows.notices import NoticeSink
 from flows.orderflow import Outputs, build, rules_of
-from flows.places import ALERTS, LEARNED, STATUS, live_folder, tape_folder
+from flows.places import ALERTS, COVERED, LEARNED, STATUS, live_folder, tape_folder
 from flows.settings import Settings
 from flows.track_record import TrackRecords, read_records
 from flows.warm_up import settle

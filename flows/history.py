@@ -23,7 +23,7 @@ from flows.answers import SQL, queries, run_query
 from flows.errors import OrderflowError
 from flows.learned_lines import sizes_row, volumes_row
 from flows.lines import RunLine, run_line
-from flows.places import ALERTS, HISTORY, LEARNED, SCORES, TUNES
+from flows.places import ALERTS, COVERED, HISTORY, LEARNED, SCORES, TUNES
 from flows.rows import alert_row, coverage_row, eligibility_row, reject_row, run_of, run_row
 from flows.scorecard.log import score_row
 from flows.tune.log import tune_row
@@ -34,9 +34,18 @@ from sinks.history_file import HeldError, HistoryFile, Table
 from sinks.iso import iso_utc
 from sinks.past import read_past
 
-__all__ = ["History", "Rebuilt", "Totals", "new_run", "queries", "rebuild_history", "run_query"]
+__all__ = [
+    "COVERED",
+    "History",
+    "Rebuilt",
+    "Totals",
+    "new_run",
+    "queries",
+    "rebuild_history",
+    "run_query",
+]
 
-REJECTS, COVERED, RUNS = "rejects.jsonl", "coverage.jsonl", "runs.jsonl"
+REJECTS, RUNS = "rejects.jsonl", "runs.jsonl"
 PRINTS = "eligibility.jsonl"
 PATIENCE_S = 10.0
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+from datetime import timedelta
+from typing import Any
 
 from flows import instance
 from flows.assembly import Assembly
+from flows.feeds.earlier import earlier_run
 from flows.feeds.polygon import PolygonFeed
+from flows.places import live_folder
 from flows.recovery import StoreError
 from flows.run import EPOCH_S, prepare, run_through, say
 from flows.settings import Settings
@@ -18,22 +22,33 @@ from flows.settings import Settings
 WHOLE_MARKET_EPOCH_S = 60.0
 
 
-def run_live(settings: Settings) -> int:
+def run_live(settings: Settings, snapshots: timedelta | None = None, **feed_options: Any) -> int:
     """Run what the settings ask for until it ends or is stopped; return the exit code.
+
+    Args:
+        settings: Checked settings.
+        snapshots: Time between two snapshots; None: the engine's ten seconds.
+        feed_options: Of the live feed, over what the settings say: how long it waits for what.
 
     Raises:
         FeedRefusedError: the vendor does not let this key in.
     """
     # The engine prints a backtrace when its recovery store fails; one sentence of ours follows.
     os.putenv("RUST_BACKTRACE", "0")
-    run = prepare(settings, raise_refusal=False)
+    root = live_folder(settings.data_dir)
+    feed_options = {"earlier": lambda: earlier_run(root), **feed_options}
+    run = prepare(settings, raise_refusal=False, **feed_options)
     say(f"writing to {run.root}\n")
-    recovery = run.root / "recovery" if isinstance(run.feed, PolygonFeed) else None
+    recovery = None
+    if isinstance(run.feed, PolygonFeed):
+        recovery, run.feed.goes_on = run.root / "recovery", True
     try:
-        whole_market = settings.monitoring_mode == "all"
-        run_through(run, recovery, WHOLE_MARKET_EPOCH_S if whole_market else EPOCH_S)
+        if snapshots is None:
+            whole_market = settings.monitoring_mode == "all"
+            snapshots = timedelta(seconds=WHOLE_MARKET_EPOCH_S if whole_market else EPOCH_S)
+        run_through(run, recovery, snapshots)
     except StoreError as error:
-        run = _without_store(settings, run, error)
+        run = _without_store(settings, run, error, **feed_options)
     finally:
         instance.let_go(run.root)
     if isinstance(run.feed, PolygonFeed) and run.feed.failure is not None:
@@ -41,7 +56,9 @@ def run_live(settings: Settings) -> int:
     return 0
 
 
-def _without_store(settings: Settings, died: Assembly, why: StoreError) -> Assembly:
+def _without_store(
+    settings: Settings, died: Assembly, why: StoreError, **feed_options: Any
+) -> Assembly:
     """Go on after the recovery store failed: alerts matter more than being able to resume.
 
     What `died` could not write is taken over by the new run's log of the same file.
@@ -56,7 +73,7 @@ def _without_store(settings: Settings, died: Assembly, why: StoreError) -> Assem
     asked: list[int] = []  # to stop, while no run is there that could be stopped
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, _: asked.append(number))
-    run = prepare(settings, raise_refusal=False)
+    run = prepare(settings, raise_refusal=False, **feed_options)
     if asked:
         run.feed.stop.set()
     run_through(run, None)

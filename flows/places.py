@@ -10,6 +10,7 @@ from flows.errors import OrderflowError
 ALERTS = "alerts.jsonl"
 HISTORY = "alerts.duckdb"
 STATUS = "status.json"
+COVERED = "coverage.jsonl"
 SCORES = "scorecard.jsonl"
 TUNES = "tune.jsonl"
 LEARNED = "learned.jsonl"

@@ -44,6 +44,35 @@ def _enlarge_pages(folder: Path) -> None:
             db.execute("PRAGMA journal_mode = WAL")
 
 
+_RESUME = """
+select min(case when fronts.n = exs.worker_count then fronts.least else exs.resume_epoch end)
+from exs
+left join (select ex_num, count(*) n, min(worker_frontier) least from fronts group by ex_num)
+    as fronts using (ex_num)
+where ex_num = (select max(ex_num) from exs)
+"""
+
+
+def forget_unfinished(store: Path) -> int:
+    """Remove what a killed run had saved of its last, unfinished epoch; return how many rows.
+
+    The engine resumes before that epoch and leaves its rows where they are. Those of a key that
+    is not known yet would come back after a run that went past the epoch without meeting it: some
+    steps would then have seen what others have not.
+
+    Raises:
+        StoreError: the store cannot be read or written.
+    """
+    try:
+        with contextlib.closing(sqlite3.connect(store)) as db, db:
+            ((epoch,),) = db.execute(_RESUME).fetchall()
+            if epoch is None:
+                return 0
+            return db.execute("delete from snaps where snap_epoch >= ?", (epoch,)).rowcount
+    except sqlite3.Error as error:
+        raise StoreError(str(error)) from None
+
+
 def recovery_config(folder: Path | None) -> RecoveryConfig | None:
     """Return the recovery store in `folder`, made if there is none.
 
@@ -54,9 +83,14 @@ def recovery_config(folder: Path | None) -> RecoveryConfig | None:
         return None
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if not any(folder.glob("part-*.sqlite3")):
+        stores = list(folder.glob("part-*.sqlite3"))
+        if not stores:
             init_db_dir(folder, 1)
             _enlarge_pages(folder)
+        elif len(stores) == 1:  # as we make them: of several none knows all
+            forget_unfinished(stores[0])
+    except StoreError:
+        raise
     except OSError as error:
         raise StoreError(error.strerror or str(error)) from None
     except sqlite3.Error as error:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from bytewax.dataflow import Dataflow
 from bytewax.run import cli_main
@@ -120,13 +120,15 @@ def tape_feed(
     return TapeFeed(tape, symbols, speed, stated_side=tapes.stated_side, depths=settings.context)
 
 
-def run_through(run: Assembly, recovery: Path | None, epoch_s: float = EPOCH_S) -> int | None:
+def run_through(
+    run: Assembly, recovery: Path | None, snapshots: timedelta = timedelta(seconds=EPOCH_S)
+) -> int | None:
     """Run to the end; return the signal that stopped it, if one did.
 
     Args:
         run: What `assemble` or `prepare` has put together.
         recovery: Folder of the recovery store; None: keep none.
-        epoch_s: Between two snapshots of the state; the flow stands still for each.
+        snapshots: Time between two snapshots of the state; the flow stands still for each.
 
     Raises:
         StoreError: the recovery store failed.
@@ -135,11 +137,7 @@ def run_through(run: Assembly, recovery: Path | None, epoch_s: float = EPOCH_S) 
     restore = run.stop_on_signals()
     how = "failed"
     try:
-        cli_main(
-            run.flow,
-            epoch_interval=timedelta(seconds=epoch_s),
-            recovery_config=recovery_config(recovery),
-        )
+        cli_main(run.flow, epoch_interval=snapshots, recovery_config=recovery_config(recovery))
         how = "finished"
     except (RuntimeError, OSError) as error:
         cause = _cause(error) or error
@@ -233,13 +231,14 @@ def sample_tape() -> TapeFiles:
     return TapeFiles((str(sample.SAMPLE_TRADES), str(sample.SAMPLE_QUOTES)))
 
 
-def prepare(settings: Settings, raise_refusal: bool = True) -> Assembly:
+def prepare(settings: Settings, raise_refusal: bool = True, **feed_options: Any) -> Assembly:
     """Put together the run the settings ask for, kernels compiled, nothing opened yet.
 
     Args:
         settings: Checked settings.
         raise_refusal: A refused login, or a disk that refuses lines to the end, raises inside
             the dataflow, for a runner that does not look at the run afterwards.
+        feed_options: Of the live feed, over what the settings say: how long it waits for what.
 
     Raises:
         OrderflowError: another process runs on the folder, or it cannot be written.
@@ -254,7 +253,7 @@ def prepare(settings: Settings, raise_refusal: bool = True) -> Assembly:
         sys.setswitchinterval(SWITCH_S)
         lines = LiveLines(settings.heartbeat_seconds, settings.feed_delay_seconds)
         listeners = Listeners(lines.blind, lines.restored, lambda text: say(f"{text}\n"))
-        live = polygon_feed(settings, listeners, raise_refusal=raise_refusal)
+        live = polygon_feed(settings, listeners, raise_refusal=raise_refusal, **feed_options)
         run = assemble(root, live, kind, settings, lines, listeners.said)
         for log in run.logs:
             log.raise_unwritten = raise_refusal

@@ -14,6 +14,7 @@ from flows.feeds.rest_wire import (
     Key,
     frames_of,
     key_of,
+    ns_of,
     trade_event,
 )
 from flows.feeds.seam import Print, Seam
@@ -29,7 +30,7 @@ class Wanted(NamedTuple):
     """What to fetch: symbols (and whether their quotes, too), from a time up to the seam.
 
     `to_ns`: where the live feed has not set in, up to then. `given`: of each symbol the prints
-    that have been handed on before.
+    that have been handed on before. `seen_ns`: what came up to then is no news, and kept apart.
     """
 
     symbols: Mapping[str, bool]
@@ -37,10 +38,18 @@ class Wanted(NamedTuple):
     seam: Seam
     to_ns: int = 0
     given: Mapping[str, Collection[Key]] = {}
+    seen_ns: int = 0
+
+
+def _is_old(row: Json, seen_ms: int) -> bool:
+    """Whether a row is from before `seen_ms`, by what the socket says of its time."""
+    return ns_of(row) // MS < seen_ms
 
 
 class Fetch:
     """Fetch what is wanted; `frames` has each symbol as soon as it is whole.
+
+    `earlier` has those of its frames that are no news.
 
     Args:
         rest: whom to ask.
@@ -50,6 +59,7 @@ class Fetch:
 
     def __init__(self, rest: Rest, wanted: Wanted, patience_s: float) -> None:
         self.wanted = wanted
+        self.earlier: dict[str, list[bytes]] = {}
         self.frames: dict[str, list[bytes]] = {}
         self.prints: dict[str, set[Key]] = {}
         self.reason = _TOO_LONG
@@ -135,4 +145,10 @@ class Fetch:
             and (key := key_of(trade_event(symbol, row))) not in given
         ]
         self.prints[symbol] = {key for key, _ in kept}
-        self.frames[symbol] = frames_of(symbol, [row for _, row in kept], quotes)
+        rows, seen_ms = [row for _, row in kept], self.wanted.seen_ns // MS
+        old, new = ([r for r in rows if _is_old(r, seen_ms) == is_old] for is_old in (True, False))
+        before, after = (
+            [r for r in quotes if _is_old(r, seen_ms) == is_old] for is_old in (True, False)
+        )
+        self.earlier[symbol] = frames_of(symbol, old, before)
+        self.frames[symbol] = frames_of(symbol, new, after)

@@ -21,6 +21,7 @@ from flows.errors import FeedRefusedError
 from flows.feeds.backoff import Timing
 from flows.feeds.capture_lines import Item
 from flows.feeds.clock_skew import ClockSkew
+from flows.feeds.earlier import Earlier
 from flows.feeds.feed_state import FeedState, Listeners
 from flows.feeds.frame_queue import MAX_BYTES, FrameQueue
 from flows.feeds.holes import RefillLimits
@@ -92,6 +93,7 @@ class PolygonFeed(FixedPartitionedSource[Item, FeedPosition | None]):
         max_bytes: what is queued at most before frames are shed.
         rest: whom to ask for what the socket did not send; None: nobody.
         limits: what is fetched at most.
+        earlier: asked where no state was saved: a run before that saved none either.
         raise_refusal: a refused login raises inside the dataflow; else the source is complete
             then, the sinks close as at any end, and the runner looks at `failure`.
 
@@ -101,6 +103,8 @@ class PolygonFeed(FixedPartitionedSource[Item, FeedPosition | None]):
         state: the feed as it is now; any thread may read it.
         stop: set it, from a signal handler for example, to end the source: what has been
             received is still handed out, then it is complete.
+        goes_on: set it where another run resumes this one: what is not fetched yet when it
+            ends, and what came after that, is left to the other.
 
     Raises:
         SettingsError: at build, when `host` is no WebSocket address.
@@ -122,6 +126,7 @@ class PolygonFeed(FixedPartitionedSource[Item, FeedPosition | None]):
         max_bytes: int = MAX_BYTES,
         rest: Rest | None = None,
         limits: RefillLimits | None = None,
+        earlier: Callable[[], Earlier | None] = lambda: None,
         raise_refusal: bool = True,
     ) -> None:
         self.url = market_url(host)
@@ -137,6 +142,8 @@ class PolygonFeed(FixedPartitionedSource[Item, FeedPosition | None]):
         self._max_bytes = max_bytes
         self._rest = rest
         self._limits = limits
+        self._earlier = earlier
+        self.goes_on = False
         self.raise_refusal = raise_refusal
         self._threads: list[_SessionThread] = []
 
@@ -180,7 +187,14 @@ class PolygonFeed(FixedPartitionedSource[Item, FeedPosition | None]):
             return None
         seen_ns = resumed.event_ns if resumed is not None else None
         return Refiller(
-            self._rest, self.watch.symbols, self.state, self._listeners.said, seen_ns, self._limits
+            self._rest,
+            self.watch.symbols,
+            self.state,
+            self._listeners.said,
+            seen_ns,
+            self._limits,
+            self._earlier() if seen_ns is None else None,
+            self.goes_on,
         )
 
 
@@ -268,7 +282,7 @@ class _LivePartition(StatefulSourcePartition[Item, FeedPosition | None]):
 
 
 def polygon_feed(settings: Settings, listeners: Listeners, **options: Any) -> PolygonFeed:
-    """Return the live feed the settings describe.
+    """Return the live feed the settings describe; `options` of it go before them.
 
     Raises:
         SettingsError: the host is no WebSocket address.
@@ -276,17 +290,15 @@ def polygon_feed(settings: Settings, listeners: Listeners, **options: Any) -> Po
     """
     symbols = watched(settings, listeners.said)
     whole_market = settings.monitoring_mode == "all"  # too much to fetch
-    return PolygonFeed(
-        settings.polygon_ws_url,
-        settings.polygon_api_key,
-        symbols,
-        held=held(settings, symbols, listeners.said),
-        listeners=listeners,
-        silence=Silence(settings.silence_seconds, market_clock(settings)),
-        skew=ClockSkew(settings.feed_delay_seconds, settings.lag_warn_seconds)
+    described: dict[str, Any] = {
+        "held": held(settings, symbols, listeners.said),
+        "listeners": listeners,
+        "silence": Silence(settings.silence_seconds, market_clock(settings)),
+        "skew": ClockSkew(settings.feed_delay_seconds, settings.lag_warn_seconds)
         if settings.freshness
         else None,
-        rest=None if whole_market else Rest(settings.polygon_rest_url, settings.polygon_api_key),
-        sessions=parse_sessions(settings.sessions) if whole_market else None,
-        **options,
-    )
+        "rest": None if whole_market else Rest(settings.polygon_rest_url, settings.polygon_api_key),
+        "sessions": parse_sessions(settings.sessions) if whole_market else None,
+    }
+    key = settings.polygon_api_key
+    return PolygonFeed(settings.polygon_ws_url, key, symbols, **described | options)

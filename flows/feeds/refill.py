@@ -18,6 +18,7 @@ from typing import NamedTuple
 import msgspec
 
 from flows.feeds.capture_lines import Item
+from flows.feeds.earlier import Earlier
 from flows.feeds.feed_state import FeedState
 from flows.feeds.fetch import Fetch, Wanted
 from flows.feeds.frame_queue import event_times_ns
@@ -38,7 +39,6 @@ from operators.ticks import LATE, MS, WARMING, Frames, Refill
 
 VERSION = 1  # of FeedPosition
 _MINUTE_NS = 60 * 10**9
-_AHEAD_NS = 60 * _MINUTE_NS  # of the time reckoned, a tape that is played fast may be
 
 
 class FeedPosition(NamedTuple):
@@ -58,6 +58,8 @@ class Refiller:
         said: gets a sentence when something cannot be refilled.
         resumed_ns: event time up to which an earlier run has seen the feed, if known.
         limits: what is refilled at most.
+        earlier: an earlier run that saved nothing, if there was one.
+        goes_on: a run to come resumes this one, and will fetch what is open in the end.
     """
 
     def __init__(
@@ -68,6 +70,8 @@ class Refiller:
         said: Callable[[str], None],
         resumed_ns: int | None = None,
         limits: RefillLimits | None = None,
+        earlier: Earlier | None = None,
+        goes_on: bool = False,
     ) -> None:
         self._rest = rest
         self._symbols = symbols
@@ -78,8 +82,8 @@ class Refiller:
         self._ready: deque[Item] = deque()
         self._event_ns = resumed_ns
         self._last = b""
-        cause = START if resumed_ns is None else RESTART
-        self._hole: Hole | None = Hole(cause, resumed_ns)
+        self._goes_on = goes_on
+        self._hole: Hole | None = _first_hole(resumed_ns, earlier)
         self._newly: dict[str, Coverage] = {}  # watched newly, no print of them has come yet
 
     @property
@@ -104,7 +108,7 @@ class Refiller:
         if len(self._held) == before:
             self._look_for_silence()
         out: list[Item] = []
-        while self._advance(ended):
+        while not (ended and self._is_left_open()) and self._advance(ended):
             if self._ready:
                 out.append(self._ready.popleft())
                 if isinstance(out[-1], Refill) and not ended:
@@ -116,8 +120,16 @@ class Refiller:
             self._newly.clear()
         return out
 
+    def _is_left_open(self) -> bool:
+        """Whether the run to come fetches what is missing, and what came after it."""
+        return self._goes_on and self._hole is not None and not self._ready
+
     def position(self) -> FeedPosition | None:
-        """Return how far the feed has been handed on; None before its first event."""
+        """Return how far the feed has been handed on; None before its first event.
+
+        What is fetched of a gap or a start is none: a run that is resumed within it fetches all
+        of it again, and the operators drop what they have had.
+        """
         times = event_times_ns(self._last)
         if times:
             self._event_ns = times[-1]
@@ -136,8 +148,11 @@ class Refiller:
             self._begin(hole)
         elif ended:
             self._leave(hole, "")
-        elif hole.bytes > self._limits.waiting_bytes:
+        elif hole.waiting > self._limits.waiting_bytes:
             self._leave(hole, "no print has come since")
+        elif hole.anchored_s is not None:
+            hole.give_up_early()
+            return False
         elif hole.early is not None:
             return self._hand_on(hole, hole.early)
         else:
@@ -194,22 +209,21 @@ class Refiller:
             hole.looked_at += 1
             if isinstance(item, Frames) and self._look(hole, item):
                 return True
-        return False
+        return hole.is_settled(self._limits.settle_s)
 
     def _look(self, hole: Hole, item: Frames) -> bool:
         since = self._state.subscribed_ns
         whole_market = is_whole_market(self._symbols())
         for received_ns, frame in zip(item.received_ns, item.frames, strict=True):
-            hole.bytes += len(frame)
-            subscribed = hole.only is not None or 0 < since <= received_ns
-            if hole.seam.add(frame, subscribed) or whole_market:
+            hole.look_at(frame, hole.only is not None or 0 < since <= received_ns)
+            if hole.is_settled(self._limits.settle_s) or whole_market:
                 return True
         return False
 
     def _widen(self, hole: Hole, again: Coverage) -> None:
         """Take in an outage that came before the first print: the live feed sets in after it."""
         del self._held[hole.looked_at]
-        hole.seam = Seam()
+        hole.begin_seam()
         if hole.unseen_ns is not None:  # it is the same
             hole.cause, hole.record, hole.unseen_ns = again.cause, again, None
             return
@@ -237,7 +251,9 @@ class Refiller:
         limits = self._limits
         patience_s = limits.symbol_patience_s if hole.only else limits.patience_s
         from_ns = min(hole.from_ns, ends_ns)
-        wanted = Wanted(self._with_quotes(symbols), from_ns, hole.seam, given=hole.given)
+        wanted = Wanted(
+            self._with_quotes(symbols), from_ns, hole.seam, given=hole.given, seen_ns=hole.seen_ns
+        )
         hole.fetch = Fetch(self._rest, wanted, patience_s)
         hole.give_up_early()
 
@@ -250,12 +266,14 @@ class Refiller:
         """Ask for what is listed of a gap while no print comes."""
         hole.asked_early = True
         symbols = tuple(s for s in self._symbols() if s not in self._newly)
-        from_ns, to_ns = hole.from_ns, hole.ends_ns()
+        from_ns, to_ns = hole.from_ns, hole.ends_ns(self._state.subscribed_ns)
         if from_ns is None or hole.only or is_whole_market(symbols):
             return
         if self._is_too_much(symbols, from_ns, to_ns):
             return
-        wanted = Wanted(self._with_quotes(symbols), from_ns, Seam(), to_ns + _AHEAD_NS, hole.given)
+        with_quotes = self._with_quotes(symbols)
+        to_ns += int(self._limits.ahead_s * 1e9)
+        wanted = Wanted(with_quotes, from_ns, Seam(), to_ns, hole.given, hole.seen_ns)
         hole.early = Fetch(self._rest, wanted, self._limits.patience_s)
 
     def _hand_on(self, hole: Hole, early: Fetch) -> bool:
@@ -268,10 +286,18 @@ class Refiller:
         hole.give_up_early()
         wanted, now = early.wanted, time.time_ns()
         for symbol, frames in dict(early.frames).items():
-            if frames:
+            if frames or hole.seen_ns:
+                self._warm(hole, early, symbol, now)
+                since_ns = max(wanted.from_ns, hole.seen_ns)
+                self._ready.append(Refill(symbol, LATE, since_ns, wanted.to_ns, now, frames))
                 hole.given.setdefault(symbol, set()).update(early.prints[symbol])
-                self._ready.append(Refill(symbol, LATE, wanted.from_ns, wanted.to_ns, now, frames))
         return bool(self._ready)
+
+    def _warm(self, hole: Hole, fetch: Fetch, symbol: str, now_ns: int) -> None:
+        """Hand on, once, what an earlier run had seen of a symbol."""
+        if hole.seen_ns and symbol not in hole.given:
+            seen = fetch.wanted.from_ns, hole.seen_ns, now_ns, fetch.earlier[symbol]
+            self._ready.append(Refill(symbol, WARMING, *seen))
 
     def _is_too_much(self, symbols: Sized, from_ns: int | None, to_ns: int) -> bool:
         minutes = 0.0 if from_ns is None else (to_ns - from_ns) / _MINUTE_NS
@@ -279,9 +305,9 @@ class Refiller:
 
     def _begin_anew(self, hole: Hole, ends_ns: int) -> None:
         """Give up the time since the last run, but for the minutes of a start."""
-        before = Coverage("*", hole.from_ns or 0, ends_ns - WARM_UP_NS, RESTART, False)
-        self._ready.append(before)
-        hole.from_ns = None
+        from_ns = hole.seen_ns or hole.from_ns or 0
+        self._ready.append(Coverage("*", from_ns, ends_ns - WARM_UP_NS, RESTART, False))
+        hole.from_ns, hole.seen_ns = None, 0
 
     def _finish(self, hole: Hole, fetch: Fetch, tell: bool) -> None:
         """Take what was fetched; put what was not on record."""
@@ -304,10 +330,12 @@ class Refiller:
                 msgspec.structs.replace(record, symbol=symbol, refilled=symbol in frames)
                 for symbol in symbols
             )
-        self._ready.extend(
-            Refill(symbol, hole.origin, fetch.wanted.from_ns, record.to_ns, now, frames[symbol])
-            for symbol in whole
-        )
+        for symbol in whole:
+            self._warm(hole, fetch, symbol, now)
+            from_ns = max(fetch.wanted.from_ns, hole.seen_ns)
+            self._ready.append(
+                Refill(symbol, hole.origin, from_ns, record.to_ns, now, frames[symbol])
+            )
         self._hole = None
 
     def _leave(self, hole: Hole, reason: str) -> None:
@@ -322,6 +350,15 @@ class Refiller:
     def _tell(self, hole: Hole, reason: str) -> None:
         what = "The gap" if hole.origin == LATE else "The time before it was watched"
         self._said(f"{what} is not refilled ({hole.cause}): {reason}. Its windows begin anew.")
+
+
+def _first_hole(resumed_ns: int | None, earlier: Earlier | None) -> Hole:
+    """Return what is missing when a run begins."""
+    if resumed_ns is not None:
+        return Hole(RESTART, resumed_ns)
+    if earlier is None:
+        return Hole(START, None)
+    return Hole(RESTART, earlier.from_ns, seen_ns=earlier.seen_ns)
 
 
 def _cut(item: Frames, start: int | None, end: int | None) -> Frames:

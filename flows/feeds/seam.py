@@ -9,6 +9,9 @@ import msgspec
 from flows.feeds.rest_wire import Json, Key, key_of, ns_of, trade_event
 from operators.ticks import MS
 
+SETTLING_EVENTS = 8
+NEVER_MS = 2**53
+
 _read = msgspec.json.Decoder(list[dict[str, Any]]).decode
 
 
@@ -28,21 +31,32 @@ class Print(NamedTuple):
 
 
 class _Side:
-    """Where one symbol sets in."""
+    """What has come of one symbol: what identifies its prints, and its first quote."""
 
-    def __init__(self, first_ms: int) -> None:
-        self.first_ms = first_ms
-        self.first_key: Key | None = None  # of the first event, if it is a print
-        self.first_print_ms: int | None = None
-        self.keys: set[Key] = set()
+    def __init__(self) -> None:
+        self.prints: dict[Key, int] = {}  # with their ms
+        self.first_quote_ms = NEVER_MS
+
+
+class _Listed(NamedTuple):
+    """A listed trade: its SIP time, what identifies it, and its row."""
+
+    ns: int
+    key: Key
+    row: Json
+
+    def may_go_on(self, after_ms: int, is_sent: bool) -> bool:
+        """Whether it is not counted twice, should it come twice."""
+        return bool(self.row.get("id")) or (self.ns // MS > after_ms and not is_sent)
 
 
 class Seam:
-    """The live events from behind a gap, up to the first print that came fully subscribed.
+    """The live events from behind a gap, up to a few behind the first print of a whole feed.
 
     Topics are granted one after another: what comes before the last of them is no proof that
-    nothing else was missed. So the gap of all symbols ends with the first print after that, the
-    `anchor`; what has come of a symbol before it needs no refill and wins over it.
+    nothing else was missed. A print may come late, or once more, and tell an old time: so a few
+    events more are looked at, and the newest print among them, the `anchor`, is where the gap of
+    all symbols ends. What has come of a symbol before it needs no refill and wins over it.
 
     Args:
         only: the one symbol it is about, if it is not about all.
@@ -52,14 +66,21 @@ class Seam:
         self._only = only
         self.anchor: Print | None = None
         self.first_ms: int | None = None
+        self._since = 0  # events behind the first print
         self._sides: dict[str, _Side] = {}
 
-    def add(self, frame: bytes, subscribed: bool) -> bool:
-        """Take a frame into account; return whether it holds the anchor.
+    @property
+    def settled(self) -> bool:
+        """Whether enough has come to tell an old print from a new one."""
+        return self._since >= SETTLING_EVENTS
+
+    def add(self, frame: bytes, subscribed: bool, after_ms: int = 0) -> bool:
+        """Take a frame into account; return whether there is an anchor.
 
         Args:
             frame: as received.
             subscribed: whether every topic had been answered when it came.
+            after_ms: event time at which the gap begins: what is older is no anchor.
         """
         try:
             events = _read(frame)
@@ -70,21 +91,18 @@ class Seam:
             if not isinstance(symbol, str) or type(ms) is not int:
                 continue
             self.first_ms = ms if self.first_ms is None else self.first_ms
-            if event.get("ev") == "T":
-                self._add_print(Print(symbol, ms, key_of(event)), subscribed)
-            elif event.get("ev") == "Q":
-                self._sides.setdefault(symbol, _Side(ms))
+            self._since += self.anchor is not None
+            side = self._sides.setdefault(symbol, _Side())
+            if event.get("ev") == "Q":
+                side.first_quote_ms = min(ms, side.first_quote_ms)
+            elif event.get("ev") == "T":
+                side.prints[key_of(event)] = ms
+                if subscribed and ms >= after_ms:
+                    self._consider(Print(symbol, ms, key_of(event)))
         return self.anchor is not None
 
-    def _add_print(self, one: Print, subscribed: bool) -> None:
-        side = self._sides.get(one.symbol)
-        if side is None:
-            side = self._sides[one.symbol] = _Side(one.ms)
-            side.first_key = one.key
-        if side.first_print_ms is None:
-            side.first_print_ms = one.ms
-        side.keys.add(one.key)
-        if subscribed and self.anchor is None and self._only in (None, one.symbol):
+    def _consider(self, one: Print) -> None:
+        if self._only in (None, one.symbol) and (self.anchor is None or one.ms > self.anchor.ms):
             self.anchor = one
 
     def missed(
@@ -92,8 +110,10 @@ class Seam:
     ) -> tuple[list[Json], list[Json]]:
         """Return those of a symbol's listed trades and quotes that the live feed did not send.
 
-        A print without an id is never a duplicate to the operators: of those, none is let
-        through that may have been sent before the gap.
+        Once the live feed has set in it sends every print: one that is older than a print it has
+        not sent was sent late, or once more, and goes on in its place; the operators drop the
+        other copy. A print without an id is never a duplicate to them: of those, none is let
+        through that may have been sent, before the gap or behind it.
 
         Args:
             symbol: whose they are.
@@ -101,18 +121,25 @@ class Seam:
             quotes: likewise.
             after_ms: event time at which the gap begins.
         """
-        if self.anchor is None:  # it has not set in: what has no id would be counted twice later
+        anchor = self.anchor
+        if anchor is None:  # it has not set in: what has no id would be counted twice later
             return [row for row in trades if row.get("id")], quotes
-        side = self._sides.get(symbol, _Side(self.anchor.ms))
-        last_ms = self.anchor.ms if side.first_print_ms is None else side.first_print_ms
-        quotes_end_ns = (side.first_ms + 1) * MS
-        kept = []
-        for row in trades:
-            event = trade_event(symbol, row)
-            key, ms = key_of(event), ns_of(row) // MS
-            if key == side.first_key:
-                quotes_end_ns = ns_of(row)  # a quote after it did not stand before it
-            inside = ms > after_ms or "i" in event
-            if inside and ms <= last_ms and key not in side.keys:
-                kept.append(row)
+        side = self._sides.get(symbol, _Side())
+        listed = [_Listed(ns_of(row), key_of(trade_event(symbol, row)), row) for row in trades]
+        end_ns = (anchor.ms + 1) * MS
+        if symbol == anchor.symbol:  # what is behind it, in the same ms, comes by itself
+            end_ns = next((one.ns for one in listed if one.key == anchor.key), end_ns)
+        unsent_ns = max(
+            (one.ns for one in listed if one.ns < end_ns and one.key not in side.prints),
+            default=-1,
+        )
+        kept = [
+            one.row
+            for one in listed
+            if one.ns <= unsent_ns and one.may_go_on(after_ms, one.key in side.prints)
+        ]
+        ns_by_key = {one.key: one.ns for one in listed}
+        sent = [ns_by_key.get(k, (ms + 1) * MS) for k, ms in side.prints.items() if ms >= after_ms]
+        first_ns = min((ns for ns in sent if ns > unsent_ns), default=end_ns)
+        quotes_end_ns = min(first_ns, (side.first_quote_ms + 1) * MS)
         return kept, [row for row in quotes if ns_of(row) < quotes_end_ns]

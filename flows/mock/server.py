@@ -188,6 +188,11 @@ class MockPolygon:
         """How many events of the tape have been played, wanted by someone or not."""
         return self._player.played
 
+    @property
+    def tape_ns(self) -> int:
+        """The event time up to which the tape has been played; 0 before it begins."""
+        return self._player.tape_ns
+
     def strike(self, fault: TimedFault) -> None:
         """Let a fault begin now; its own beginning, if it has one, is passed over.
 

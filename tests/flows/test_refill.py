@@ -18,6 +18,7 @@ from flows.feeds.backoff import Timing
 from flows.feeds.capture import CaptureFeed
 from flows.feeds.capture_files import read_capture
 from flows.feeds.capture_lines import item_of
+from flows.feeds.holes import RefillLimits
 from flows.feeds.polygon import PolygonFeed
 from flows.feeds.recorder import RecordedFeed, Recorder
 from flows.feeds.rest import Rest, RestTiming
@@ -109,6 +110,7 @@ def feed_of(mock: MockPolygon, pause_s: float = 0.02, **more: Any) -> PolygonFee
     timing = Timing(open_s=30, reply_s=30, ack_s=30, first_pause_s=pause_s, poll_s=0.05)
     rest = Rest(mock.rest_url, more.pop("key", "mock-key"), QUICK)
     symbols = more.pop("symbols", lambda: SYMBOLS)
+    more = {"limits": RefillLimits(settle_s=0.005, ahead_s=3600), **more}
     feed = PolygonFeed(mock.ws_url, "mock-key", symbols, timing=timing, rest=rest, **more)
     end = threading.Timer(60, feed.stop.set)
     end.daemon = True
@@ -199,6 +201,14 @@ def test_a_start_in_mid_session_is_warm_at_once_and_says_nothing_of_before(
     assert sorted(found) == sorted(expected_from(events, start.to_ns))
     assert not any(alert.late for alert in started.alerts)
     assert min(bursts_of(started)) < start.to_ns + WINDOW_NS / 2
+
+
+def test_a_symbol_that_does_not_exist_costs_the_others_nothing(folder: Path, ids: Ids) -> None:
+    with MockPolygon([folder], speed=SPEED, hold=False, drop_after=(900,)) as mock:
+        feed = feed_of(mock, symbols=lambda: (*SYMBOLS, "NOSUCH"))
+        watched = Run(feed, stop_after(feed, sum(map(len, ids.values())))).go()
+    assert watched.ids() == ids
+    assert [(gap.symbol, gap.refilled) for gap in watched.coverage] == [("*", True)] * 2
 
 
 @pytest.mark.parametrize("symbols", [SYMBOLS, ("*",)])

@@ -10,6 +10,7 @@ from typing import Any, Self
 import msgspec
 import pytest
 
+from flows.feeds.earlier import Earlier
 from flows.feeds.feed_state import FeedState
 from flows.feeds.gaps import START, UNSUBSCRIBED, WARM_UP_NS
 from flows.feeds.holes import RESTART, RefillLimits
@@ -68,7 +69,7 @@ class Rig:
     def __enter__(self) -> Self:
         self.server.__enter__()
         rest = Rest(self.server.url, KEY, QUICK)
-        more = {"limits": RefillLimits(patience_s=30.0), **self._more}
+        more = {"limits": RefillLimits(patience_s=30.0, settle_s=0), **self._more}
         self.refiller = Refiller(
             rest, lambda: self._symbols, self.state, self.sentences.append, **more
         )
@@ -156,11 +157,12 @@ def test_a_print_that_came_before_the_last_topic_was_granted_proves_nothing(
     with Rig(replies) as rig:
         rig.begun()
         rig.state.subscribed_ns = 0
-        assert rig.feed(gap(1, 60), early := frames(trade(60))) == []
+        of_aapl = range(60, 70, 2)
+        assert rig.feed(gap(1, 60), early := frames(*map(trade, of_aapl))) == []
         rig.state.subscribed_ns = time.time_ns()
         out = rig.feed(late := frames(trade(70)))
-    assert set(range(2, 70)) - set(trades_of(out[1:-2])) == {60, *range(62, 70, 2)}
-    assert out[-2:] == [early, late]  # of AAPL all has come since 60
+    assert set(range(2, 70)) - set(trades_of(out[1:-2])) == {*of_aapl}  # of it all has come since
+    assert out[-2:] == [early, late]
 
 
 def test_an_outage_before_the_first_print_is_one_with_it(replies: TapeReplies) -> None:
@@ -186,7 +188,7 @@ def early(
     return out
 
 
-SOON = RefillLimits(patience_s=30.0, quiet_s=0.05)
+SOON = RefillLimits(patience_s=30.0, quiet_s=0.05, settle_s=0)
 
 
 @pytest.mark.parametrize("on_record", [True, False], ids=["quotes come", "nothing comes"])
@@ -203,11 +205,11 @@ def test_a_gap_with_no_print_behind_it_goes_on_early_and_not_twice(
             (symbol, LATE) for symbol in SYMBOLS
         }
         assert len(out) == 2  # and no record: nothing shows yet that it is whole
-        assert set(range(12, 100)) <= set(trades_of(out))
+        assert set(range(12, 60)) <= set(trades_of(out)) <= set(range(60))  # the rest is sent
         assert rig.state.unseen_ns is None or early(rig) == []
         rig.state.unseen_ns = None
         record, *refills, live = rig.feed(
-            *([] if on_record else [gap(11, 60), frames(quote(60))]), frames(trade(99))
+            *([] if on_record else [gap(11, 60), frames(quote(60))]), frames(trade(60))
         )[:4]
     assert record == gap(11, 60, refilled=True)
     assert len(refills) == 2
@@ -228,7 +230,7 @@ def test_while_a_gap_is_unseen_each_further_outage_is_fetched_early_too(
         assert asked == 2 * len(SYMBOLS)
         rig.server.reply = replies
         rig.state.unseen_ns = gap(11, 60).from_ns, gap(11, 60).to_ns
-        assert set(range(12, 100)) <= set(trades_of(early(rig, until=lambda out: len(out) > 1)))
+        assert set(range(12, 60)) <= set(trades_of(early(rig)))
         assert len(rig.server.heard) == 2 * asked
 
 
@@ -280,7 +282,7 @@ def test_a_listing_that_lags_is_asked_for_again(replies: TapeReplies) -> None:
 
 
 def test_a_listing_that_lags_for_ever_is_given_up(replies: TapeReplies) -> None:
-    with Rig(replies, limits=RefillLimits(patience_s=1.5)) as rig:
+    with Rig(replies, limits=RefillLimits(patience_s=1.5, settle_s=0)) as rig:
         rig.begun()
         unlisted = frames({**trade(60), "i": "999"})
         assert rig.feed(gap(1, 60), unlisted) == [gap(1, 60), unlisted]
@@ -303,7 +305,7 @@ def test_of_symbols_that_fail_alone_each_has_its_record(replies: TapeReplies) ->
 
 
 def test_what_would_be_too_much_is_only_put_on_record(replies: TapeReplies) -> None:
-    with Rig(replies, limits=RefillLimits(symbol_minutes=13.9)) as rig:
+    with Rig(replies, limits=RefillLimits(symbol_minutes=13.9, settle_s=0)) as rig:
         live = frames(trade(0))
         (record, same) = rig.feed(live)
     assert isinstance(record, Coverage)
@@ -355,7 +357,7 @@ def test_a_newly_watched_symbol_that_cannot_be_warmed_up_begins_cold(
     replies: TapeReplies,
 ) -> None:
     record = gap(0, 40, START, symbol="MSFT")
-    limits = RefillLimits(symbol_patience_s=0.2)
+    limits = RefillLimits(symbol_patience_s=0.2, settle_s=0)
     with Rig(replies, limits=limits) as rig:
         rig.begun()
         rig.server.reply = lambda n, heard: Reply(pause_s=5)
@@ -401,7 +403,7 @@ def test_nothing_waits_for_a_server_that_hangs_and_the_end_lets_all_go(
 
 
 def test_quotes_without_end_are_not_held_for_ever(replies: TapeReplies) -> None:
-    with Rig(replies, limits=RefillLimits(waiting_bytes=1000)) as rig:
+    with Rig(replies, limits=RefillLimits(waiting_bytes=1000, settle_s=0)) as rig:
         live = frames(*[quote(ms) for ms in range(0, 100, 2)])
         record, same = rig.feed(live)
     assert isinstance(record, Coverage)
@@ -421,6 +423,50 @@ def test_a_resumed_run_fetches_what_came_since(replies: TapeReplies) -> None:
     assert out[0] == gap(21, 60, RESTART, refilled=True)
     assert {r.origin for r in out if isinstance(r, Refill)} == {LATE}
     assert set(range(22, 60)) <= set(trades_of(out))
+
+
+def test_a_run_after_one_that_saved_nothing_warms_up_as_that_did_and_makes_news_of_the_rest(
+    replies: TapeReplies,
+) -> None:
+    seen_ns = NINE_THIRTY_NS + 40 * MS
+    earlier = Earlier(seen_ns - WARM_UP_NS, seen_ns)
+    with Rig(replies, earlier=earlier) as rig:
+        record, *refills, live = rig.feed(frames(trade(60)))
+    assert record == gap(40, 60, RESTART, refilled=True)
+    by_origin = {
+        origin: trades_of([r for r in refills if isinstance(r, Refill) and r.origin == origin])
+        for origin in (WARMING, LATE)
+    }
+    assert by_origin == {WARMING: [*range(40)], LATE: [*range(40, 60)]}
+    for symbol in SYMBOLS:
+        origins = [r.origin for r in refills if isinstance(r, Refill) and r.symbol == symbol]
+        assert origins == [WARMING, LATE]
+    assert events_of([live]) == [("T", "AAPL", 60)]
+
+
+def test_what_is_open_in_the_end_is_left_to_the_run_that_goes_on(replies: TapeReplies) -> None:
+    with Rig(replies, goes_on=True) as rig:
+        rig.begun()
+        rig.feed(frames(trade(10), trade(11)))
+        rig.server.reply = lambda n, heard: Reply(pause_s=5)
+        assert rig.refiller.through([gap(11, 60), frames(trade(60))]) == []
+        assert rig.refiller.through([gap(60, 70)], ended=True) == []
+        position = rig.refiller.position()
+    assert position is not None
+    assert position.event_ns == NINE_THIRTY_NS + 11 * MS
+
+
+def test_a_position_is_none_until_all_of_a_start_has_been_handed_on(replies: TapeReplies) -> None:
+    """Half of the symbols would be resumed cold."""
+    with Rig(replies) as rig:
+        out = rig.refiller.through([frames(trade(0), trade(60))])
+        while not any(isinstance(item, Refill) for item in out):
+            rig.refiller.await_refill(0.05)
+            out += rig.refiller.through(())
+        assert sum(isinstance(item, Refill) for item in out) == 1
+        assert rig.refiller.position() is None
+        rig.feed()
+        assert rig.refiller.position() is not None
 
 
 def test_a_run_resumed_after_too_long_begins_anew(replies: TapeReplies) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from flows.feeds.seam import Print, Seam
+from flows.feeds.seam import SETTLING_EVENTS, Print, Seam
 
 MS = 1_000_000
 
@@ -46,23 +46,44 @@ def kept_quotes(found: Seam, symbol: str, trades: list[dict[str, Any]], *ns: int
     return [row["sip_timestamp"] for row in quotes]
 
 
-def test_the_first_print_that_came_fully_subscribed_is_the_anchor() -> None:
+def test_the_newest_of_the_first_prints_that_came_fully_subscribed_is_the_anchor() -> None:
     found = Seam()
     assert not found.add(b"[{broken", True)
     assert not found.add(msgspec.json.encode([{"ev": "T", "sym": 5}, {"ev": "AM", "t": 3}]), True)
     assert not found.add(msgspec.json.encode([live_trade(5, "1")]), False)
     assert not found.add(msgspec.json.encode([live_quote(6)]), True)
-    assert found.add(msgspec.json.encode([live_trade(7, "2", "B"), live_trade(8, "3")]), True)
+    assert found.add(msgspec.json.encode([live_trade(7, "2", "B")]), True)
     assert found.anchor == Print("B", 7, (4, 0, "2"))
+    assert found.add(msgspec.json.encode([live_trade(8, "3"), live_trade(6, "4")]), True)
+    assert found.anchor == Print("A", 8, (4, 0, "3"))
     assert found.first_ms == 5
+    assert not found.settled
+    assert found.add(msgspec.json.encode([live_quote(9)] * SETTLING_EVENTS), True)
+    assert found.settled
+
+
+def test_a_print_from_before_the_gap_is_no_anchor() -> None:
+    found = Seam()
+    assert not found.add(msgspec.json.encode([live_trade(7, "2")]), True, after_ms=8)
+    assert found.add(msgspec.json.encode([live_trade(8, "3")]), True, after_ms=8)
 
 
 def test_what_the_live_feed_has_sent_of_a_symbol_is_not_missed() -> None:
     found = seam(live_trade(5, "5"), then=[live_trade(9, "9", "B")])
     rows = [trade(ms * MS, str(ms)) for ms in (3, 4, 5, 6, 9)]
-    assert kept(found, "A", *rows, trade(5 * MS + 1, "other")) == [3 * MS, 4 * MS, 5 * MS + 1]
+    assert kept(found, "A", *rows[:3]) == [3 * MS, 4 * MS]
     assert kept(found, "B", *rows) == [3 * MS, 4 * MS, 5 * MS, 6 * MS]
     assert kept(found, "C", *rows, trade(10 * MS, "10")) == [ms * MS for ms in (3, 4, 5, 6, 9)]
+
+
+def test_a_print_that_was_sent_late_or_once_more_goes_on_in_its_place() -> None:
+    found = seam(then=[live_trade(4, "4"), live_trade(9, "9", "B")])
+    rows = [trade(ms * MS, str(ms)) for ms in (3, 4, 5)]
+    assert kept(found, "A", *rows) == [3 * MS, 4 * MS, 5 * MS]
+    assert kept_quotes(found, "A", rows, 3 * MS, 5 * MS, 8 * MS) == [3 * MS, 5 * MS, 8 * MS]
+    assert kept(seam(then=[live_trade(4)]), "A", trade(4 * MS, None), trade(3 * MS, None)) == [
+        3 * MS
+    ]
 
 
 def test_no_quote_is_put_before_a_print_that_it_did_not_stand_before() -> None:
@@ -77,7 +98,7 @@ def test_no_quote_is_put_before_a_print_that_it_did_not_stand_before() -> None:
 def test_a_print_without_an_id_is_let_through_from_behind_the_gaps_beginning_only() -> None:
     found = seam(then=[live_trade(9)])
     rows = [trade(ms * MS, None) for ms in (1, 2, 3, 9)]
-    assert kept(found, "A", *rows, trade(9 * MS, None, 11.0), after_ms=2) == [3 * MS, 9 * MS]
+    assert kept(found, "A", *rows, trade(9 * MS, None, 11.0), after_ms=2) == [3 * MS]
 
 
 def test_without_a_live_print_only_what_has_an_id_goes_on() -> None:
