@@ -30,7 +30,7 @@ from flows.settings import Settings
 from flows.warm_up import warm_up
 from operators.frames import Decoder
 from operators.scan import Scanned, Scanner
-from operators.ticks import DETAIL, TICK, TRADE, Frames, Ticks
+from operators.ticks import DEPTH, DETAIL, TICK, TRADE, Frames, Ticks
 
 FRAMES, QUICK_FRAMES = 1_000_000, 50_000
 BATCH = 64
@@ -48,7 +48,8 @@ class Blind(Scanner):
         """Read nothing."""
         ends = np.zeros((len(frames) + 1, 3), np.int64)
         none = np.empty(0, np.int32)
-        return Scanned(np.empty(0, TICK), np.empty(0, DETAIL), ends, len(frames), none)
+        depths = np.empty(0, DEPTH)
+        return Scanned(np.empty(0, TICK), np.empty(0, DETAIL), ends, len(frames), none, depths)
 
 
 def typed_decoder() -> Decoder:

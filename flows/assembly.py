@@ -238,9 +238,7 @@ def assemble(
         period_s=LIVE_HISTORY_S if is_live else REPLAY_HISTORY_S,
     )
     latencies = Latencies()
-    records = TrackRecords({})
-    if kind != "sample":  # what was found on the market says nothing of a made-up tape
-        records = read_records(live_folder(settings.data_dir), settings.detection_mode, said)
+    records = _records(settings, kind, said)
     logs = _logs(root, history.keeper, is_live, latencies, records, LearnedLines.of(settings))
     state = feed.state if isinstance(feed, PolygonFeed) else None
     recorder = Recorder(tape_folder(root), said) if is_live and settings.record else None
@@ -249,16 +247,8 @@ def assemble(
     )
     if live is not None and state is not None:
         live.begin(logs.alerts, state, lambda: status.totals)
-    outputs = Outputs(
-        logs.alerts,
-        history.sink(),
-        logs.rejects,
-        logs.coverage,
-        logs.eligibility,
-        status,
-        NoticeSink() if live is None else NoticeSink(lagging=live.lagging),
-        logs.learned,
-    )
+    notices = NoticeSink() if live is None else NoticeSink(lagging=live.lagging)
+    outputs = _outputs(logs, history, status, notices)
     source: Source[Any] = feed
     if recorder is not None and isinstance(feed, PolygonFeed):
         source = RecordedFeed(feed, recorder)
@@ -269,6 +259,25 @@ def assemble(
         served = _serve(settings, latencies, lambda: status.describe(copied(status.totals)))
     settle(live=is_live)
     return Assembly(root, feed, flow, history, status, logs, recorder, served)
+
+
+def _outputs(logs: _Logs, history: History, status: StatusSink, notices: NoticeSink) -> Outputs:
+    return Outputs(
+        logs.alerts,
+        history.sink(),
+        logs.rejects,
+        logs.coverage,
+        logs.eligibility,
+        status,
+        notices,
+        logs.learned,
+    )
+
+
+def _records(settings: Settings, kind: str, said: Callable[[str], object]) -> TrackRecords:
+    if kind == "sample":  # what was found on the market says nothing of a made-up tape
+        return TrackRecords({})
+    return read_records(live_folder(settings.data_dir), settings.detection_mode, said)
 
 
 class _Logs(NamedTuple):

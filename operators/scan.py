@@ -29,7 +29,6 @@ from operators.scan_event import (
     EXACT,
     EXCHANGE,
     FAILED,
-    HIGH,
     ID,
     ID_KIND,
     LONGEST_SYMBOL,
@@ -51,6 +50,7 @@ from operators.scan_event import (
     past_space,
     read_event,
 )  # fmt: skip
+from operators.scan_symbols import IN_SYMBOL, code_of, free_table, insert, rehash
 from operators.symbols import MOST_SYMBOLS
 from operators.ticks import (
     DEPTH,
@@ -72,63 +72,6 @@ TOP_SMALL = 2**15 - 1  # of an exchange or TRF code
 
 SHORTEST = len('{"ev":"Q","sym":"A","t":946684800000}')
 """Bytes of the least a scanned event has: so many cannot hold more events than one."""
-
-SYMBOL = np.dtype([("low", np.int64), ("high", np.int64), ("code", np.int32)], align=True)
-"""A symbol of up to 16 bytes and its code (-1: free), in a table of a power-of-two size."""
-
-_FIRST = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-_IN_SYMBOL = np.zeros(256, np.uint8)  # 2: may begin a symbol, 1: may stand in one
-_IN_SYMBOL[[*b"./:_+$^=*-"]] = 1
-_IN_SYMBOL[[*_FIRST.encode()]] = 2
-
-
-@step
-def _find(table: Array, low: int, high: int) -> int:
-    """Return the place of a symbol, or of the free cell where it belongs."""
-    mask = len(table) - 1
-    mixed = low ^ (high << 5) ^ high
-    h = ((mixed ^ (mixed >> 32)) & 0xFFFFFFFF) * 0x1E3779B1
-    at = (h >> 12) & mask
-    while table[at]["code"] >= 0 and (table[at]["low"] != low or table[at]["high"] != high):
-        at = (at + 1) & mask
-    return at
-
-
-@step
-def _is_symbol(low: int, high: int, allowed: Array) -> bool:
-    """Whether 1 to 16 characters can be a ticker."""
-    if low <= 0 or allowed[low & 255] != 2:
-        return False
-    for part in (low, high):
-        rest = part
-        while rest:
-            if allowed[rest & 255] == 0:
-                return False
-            rest >>= 8
-    return True
-
-
-@step
-def _learn(table: Array, known: Array, at: int, slots: Array, fresh: Array, allowed: Array) -> int:
-    """Give a new symbol its code, or -1; `known`: codes given, and those of this call."""
-    if known[1] >= len(fresh) or not _is_symbol(slots[LOW], slots[HIGH], allowed):
-        return -1
-    code = known[0]
-    table[at]["low"] = slots[LOW]
-    table[at]["high"] = slots[HIGH]
-    table[at]["code"] = code
-    fresh[known[1]] = at
-    known[0] += 1
-    known[1] += 1
-    return int(code)
-
-
-@step
-def _code_of(table: Array, known: Array, slots: Array, fresh: Array, allowed: Array) -> int:
-    """Return the code of an event's symbol, or -1."""
-    at = _find(table, slots[LOW], slots[HIGH])
-    code = int(table[at]["code"])
-    return code if code >= 0 else _learn(table, known, at, slots, fresh, allowed)
 
 
 @step
@@ -208,7 +151,7 @@ def _frame(
         p = read_event(text, p + ONE, classes, slots)
         if p == FAILED or not YEAR_2000_MS <= slots[TIME] < YEAR_2100_MS or slots[LOW] == ABSENT:
             return False
-        code = _code_of(table, known, slots, fresh, allowed)
+        code = code_of(table, known, slots, fresh, allowed)
         if code < 0:
             return False
         tick = ticks[i]
@@ -286,21 +229,6 @@ def _scan(
     return left
 
 
-@kernel
-def _insert(table: Array, low: int, high: int, code: int) -> None:
-    at = _find(table, low, high)
-    table[at]["low"] = low
-    table[at]["high"] = high
-    table[at]["code"] = code
-
-
-@kernel
-def _rehash(old: Array, new: Array) -> None:
-    for i in range(len(old)):
-        if old[i]["code"] >= 0:
-            _insert(new, old[i]["low"], old[i]["high"], old[i]["code"])
-
-
 class Scanned(NamedTuple):
     """What the frames held that could be read.
 
@@ -317,12 +245,6 @@ class Scanned(NamedTuple):
     depths: Array
 
 
-def _free(size: int) -> Array:
-    table = np.zeros(size, SYMBOL)
-    table["code"] = -1
-    return table
-
-
 class Scanner:
     """Read frames of the usual form; learns symbols as it meets them.
 
@@ -334,7 +256,7 @@ class Scanner:
     def __init__(self, names: list[str], depths: bool = False) -> None:
         self._names, self._depths = names, depths
         self._known = np.zeros(2, np.int64)  # codes in the table, and those new in this call
-        self._table = _free(1024)
+        self._table = free_table(1024)
         self._slots = np.empty(SLOTS, np.int64)
         self._classes = np.full(256, NOT_MET, np.uint8)
         for condition in filter(is_known_condition, range(len(self._classes))):
@@ -370,7 +292,7 @@ class Scanner:
             self._table,
             self._known,
             fresh,
-            _IN_SYMBOL,
+            IN_SYMBOL,
             self._slots,
             ticks,
             details,
@@ -396,12 +318,12 @@ class Scanner:
         while size < 4 * (len(self._names) + 1):
             size *= 2
         if size > len(self._table):
-            larger = _free(size)
-            _rehash(self._table, larger)
+            larger = free_table(size)
+            rehash(self._table, larger)
             self._table = larger
         for code in range(int(self._known[0]), len(self._names)):
             name = self._names[code].encode()
             if len(name) <= LONGEST_SYMBOL:
                 low, high = (int.from_bytes(part, "little") for part in (name[:8], name[8:]))
-                _insert(self._table, low, high, code)
+                insert(self._table, low, high, code)
         self._known[:] = len(self._names), 0

@@ -149,6 +149,8 @@ class Resting:
             "notional": float(Fraction(price * size, MICRO**2)),
             "escalates": before.alert_id if before else None,
             "first_ns": first_ns,
+            "percentile": None,
+            "baseline": None,
             "book_imbalance": weight(book, self.rules.book_levels),
         }
 

@@ -72,6 +72,7 @@ def test_a_large_seller_says_what_the_parent_did_so_far() -> None:
             "first_ns": ns(0.25),
             "percentile": None,
             "baseline": None,
+            "book_imbalance": None,
         }
     ]
 

@@ -70,7 +70,7 @@ def simulate(
     modes: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Make tapes with known sellers, and judge the rules by them.
+    """Make tapes with known sellers, and judge by them.
 
     Writes a synthetic US session (or several) as trades and quotes that `orderflow replay`
     reads, with labels: who sold, when, how much, and how hard that is to see. With --judge the

@@ -32,7 +32,7 @@ from tests.flows.live import (
     lines,
     running,
 )
-from tests.flows.market import expected_ids, market
+from tests.flows.market import SYMBOLS, expected_ids, market
 from tests.flows.mock.free_port import free_port
 
 
@@ -48,6 +48,12 @@ def tape(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def mock(tape: Path) -> Iterator[MockPolygon]:
     with MockPolygon([tape], rate=500) as mock:
         yield mock
+
+
+def watching(mock: MockPolygon, data: Path, **more: str) -> dict[str, str]:
+    """Watch every symbol by name: of the whole market, state is saved once a minute only."""
+    names = {"ORDER_FLOW_SYMBOLS": ",".join(SYMBOLS), "ORDER_FLOW_MONITORING_MODE": "watchlist"}
+    return environment(mock, data, **names, **more)
 
 
 def rows(history: Path, question: str) -> list[Any]:
@@ -180,7 +186,7 @@ def test_a_full_disk_stops_no_alert(tape: Path, tmp_path: Path) -> None:
     with (
         small(tmp_path / "disk", "size=12m") as disk,
         MockPolygon([tape], rate=150) as mock,
-        running(tmp_path, environment(mock, disk, ORDER_FLOW_METRICS_PORT=str(port))) as run,
+        running(tmp_path, watching(mock, disk, ORDER_FLOW_METRICS_PORT=str(port))) as run,
     ):
         root = disk / "live"
         run.until(lambda: len(alerts(root / "alerts.jsonl")) > 2)

@@ -56,7 +56,7 @@ def test_where_a_file_is_in_the_way_of_the_folder_nothing_is_kept(tmp_path: Path
 @pytest.mark.skipif(not IN_PROCESS, reason="this is that run")
 def test_the_rules_hold_without_numba() -> None:
     """The same tests of the rules, with the kernels as the plain Python they are written in."""
-    names = ("nbbo", "eligibility", "aggressor", "large_orders", "red_burst", "values", "ticks")
+    names = ("nbbo", "eligibility", "aggressor", "large_orders", "red_burst", "values", "shards")
     files = [f"tests/operators/test_{name}.py" for name in names]
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files,
