@@ -77,15 +77,15 @@ def test_order_flow_of_a_minute_is_the_sum_of_six_bins_of_others(
 
 
 def test_a_day_of_several_symbols_is_as_the_reference_has_it(real_data: Path) -> None:
-    """Two stocks and SPY, the first minutes of the session: the reference takes its time."""
+    """Two stocks and SPY, a minute and a bit: the reference takes its time."""
     names = ("lean_SPY_20131008", "lean_AIG_20131008", "lean_BAC_20131008")
     trades = [real_data / f"{name}.trades.parquet" for name in names]
     quotes = [real_data / f"{name}.quotes.parquet" for name in names[1:]]
-    from_ns = 1_381_239_000 * 10**9  # 09:30 New York
+    from_ns = 1_381_240_800 * 10**9  # 10:00 New York
     events = [
         event
         for event in read_tape(trades, quotes)
-        if from_ns - 60 * 10**9 <= event.ts_ns < from_ns + 30 * 10**9  # type: ignore[union-attr]
+        if from_ns <= event.ts_ns < from_ns + 80 * 10**9  # type: ignore[union-attr]
     ]
     assert sum(isinstance(event, Quote) for event in events) > 500
     tape, context = Tape(), MarketContext(RULES)

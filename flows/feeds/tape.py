@@ -22,7 +22,7 @@ from flows.feeds.tape_reader import BEGINNING, Place, TapeReader
 from operators.state import check_version
 from operators.ticks import TRADE, Ticks
 
-BATCH = 131_072
+BATCH = 524_288
 SLICES_AHEAD = 2
 VERSION = 1
 _END = None
