@@ -9,6 +9,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+from benchmarks.readme import table as figures
 from flows.cli import cli
 from flows.setting_text import env_example, markdown
 from flows.settings import CONFIG, TABLE
@@ -31,6 +32,10 @@ def test_every_setting_is_in_the_readme() -> None:
 def test_the_table_of_settings_in_the_readme_is_the_current_one() -> None:
     missing = [line for line in markdown().splitlines() if line not in README]
     assert missing == [], "paste the output of `orderflow config --format markdown`"
+
+
+def test_the_figures_in_the_readme_are_the_latest() -> None:
+    assert figures() in README, "run python -m benchmarks.readme"
 
 
 def test_the_example_environment_is_the_current_one() -> None:
