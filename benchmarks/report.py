@@ -126,10 +126,14 @@ def as_json(result: Result, runs: int, quick: bool) -> dict[str, Any]:
 
 
 def save(results: Sequence[Result], runs: int, quick: bool, latest: bool = True) -> None:
-    """Write one file a benchmark, and all of this run in `latest.json` if it is one of many."""
+    """Write one file a benchmark, and into `latest.json`, if asked, the newest of each."""
     RESULTS.mkdir(exist_ok=True)
     saved = {result.name: as_json(result, runs, quick) for result in results}
-    for name, report in {**saved, **({"latest": saved} if latest else {})}.items():
+    reports: dict[str, Any] = dict(saved)
+    if latest:
+        known = RESULTS / "latest.json"
+        reports["latest"] = {**(json.loads(known.read_text()) if known.exists() else {}), **saved}
+    for name, report in reports.items():
         (RESULTS / f"{name}.json").write_text(json.dumps(report, indent=1) + "\n")
 
 
