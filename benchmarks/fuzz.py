@@ -22,7 +22,7 @@ import numpy as np
 from bytewax.testing import run_main
 
 from benchmarks.mutations import FIRST_MS, mutated
-from benchmarks.report import Figure, Result, save, table
+from benchmarks.report import Figure, Result, alone
 from benchmarks.sides import BenchmarkError, memory_mib
 from benchmarks.wire_path import FrameSource
 from flows.assembly import assemble
@@ -215,14 +215,7 @@ def main() -> int:
     parser.add_argument("--frames", type=int, default=FRAMES)
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
-    try:
-        result = run(1, False, asked.frames, asked.seed)
-    except BenchmarkError as error:
-        print(f"fuzz: {error}", file=sys.stderr)
-        return 1
-    print(table(result))
-    save([result], 1, False, latest=False)
-    return 0
+    return alone("fuzz", lambda: run(1, False, asked.frames, asked.seed))
 
 
 if __name__ == "__main__":

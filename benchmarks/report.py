@@ -7,12 +7,13 @@ import json
 import os
 import platform
 import statistics
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.sides import Runs
+from benchmarks.sides import BenchmarkError, Runs
 
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("bytewax", "duckdb", "msgspec", "numba", "numpy", "orjson", "polars", "websockets")
@@ -135,6 +136,18 @@ def save(results: Sequence[Result], runs: int, quick: bool, latest: bool = True)
         reports["latest"] = {**(json.loads(known.read_text()) if known.exists() else {}), **saved}
     for name, report in reports.items():
         (RESULTS / f"{name}.json").write_text(json.dumps(report, indent=1) + "\n")
+
+
+def alone(name: str, measure: Callable[[], Result]) -> int:
+    """Run one benchmark as a command of its own: table, file, exit code."""
+    try:
+        result = measure()
+    except BenchmarkError as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        return 1
+    print(table(result))
+    save([result], 1, False, latest=False)
+    return 0
 
 
 def short(value: float) -> str:

@@ -28,7 +28,7 @@ from benchmarks.inputs import Tape
 from benchmarks.live_process import Live, live
 from benchmarks.market import OPEN_NS, SESSION_NS, Shape, ticker
 from benchmarks.mock_process import KEY
-from benchmarks.report import Figure, Result, save, table
+from benchmarks.report import Figure, Result, alone
 from benchmarks.sides import ROOT, BenchmarkError, memory_mib
 
 HOURS, SPEED = 8.0, 60.0
@@ -224,14 +224,7 @@ def main() -> int:
     parser.add_argument("--hours", type=float, default=HOURS, help="of tape (default 8)")
     parser.add_argument("--speed", type=float, default=SPEED, help="tape seconds a second")
     asked = parser.parse_args()
-    try:
-        result = run(1, False, asked.hours, asked.speed)
-    except BenchmarkError as error:
-        print(f"soak: {error}", file=sys.stderr)
-        return 1
-    print(table(result))
-    save([result], 1, False, latest=False)
-    return 0
+    return alone("soak", lambda: run(1, False, asked.hours, asked.speed))
 
 
 if __name__ == "__main__":

@@ -113,13 +113,6 @@ def _see(run: Row, ms: int) -> None:
 
 
 @step
-def _state_threshold(parent: Row, run: Row, i: int) -> None:
-    parent["threshold"] = run["threshold"]
-    parent["percentile"] = run["percentile"]
-    parent["row"] = i
-
-
-@step
 def _judge_alone(run: Row, row: Row, side: int, least: Array, parent: Row) -> int:
     """Report a print that is a parent by itself; return 1 if it is large."""
     dollars, picos = _cost(row)

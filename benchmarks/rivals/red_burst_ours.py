@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import bytewax.operators as op
 import numpy as np
 from bytewax.dataflow import Dataflow
@@ -93,8 +91,3 @@ def checks(path: str) -> Answer:
     run_main(_flow(path, fires, sums))
     v, base, red = (int(total) for total in np.array(sums, np.int64).reshape(-1, 3).sum(axis=0))
     return {"v": v, "base": base, "red": red, "fires": sorted(map(list, fires))}
-
-
-def prints_in(path: Path) -> int:
-    """Return how many prints a file holds."""
-    return open_tapes([str(path)]).rows

@@ -7,20 +7,16 @@ from pathlib import Path
 
 import click
 
+from flows.commands import judging
+
 _TAPES = click.Path(path_type=Path)
 
 
 @click.command()
 @click.argument("tapes", nargs=-1, required=True, type=_TAPES, metavar="TAPE...")
-@click.option("--symbols", metavar="A,B", help="Only these symbols.")
-@click.option("--sessions", metavar="S", help="ORDER_FLOW_SESSIONS of this replay.")
-@click.option(
-    "--delay-ms",
-    type=click.FloatRange(0, 60_000),
-    default=50.0,
-    show_default=True,
-    help="From the print that fires to the moment one could have acted.",
-)
+@judging.symbols
+@judging.sessions
+@judging.delay_ms
 @click.option(
     "--fall-bps",
     type=click.FloatRange(min=0, min_open=True),
@@ -35,7 +31,7 @@ _TAPES = click.Path(path_type=Path)
     show_default=True,
     help="Random instants each alert is compared with.",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
+@judging.seed
 @click.option(
     "--out",
     type=_TAPES,

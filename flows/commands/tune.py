@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from flows.commands import judging
+
 _PATH = click.Path(path_type=Path)
 
 
@@ -27,15 +29,9 @@ _PATH = click.Path(path_type=Path)
     metavar="NAME=V,V",
     help="Values to try for a setting, such as large_order_size=5000,20000; may be repeated.",
 )
-@click.option("--symbols", metavar="A,B", help="Only these symbols.")
-@click.option("--sessions", metavar="S", help="ORDER_FLOW_SESSIONS of this replay.")
-@click.option(
-    "--delay-ms",
-    type=click.FloatRange(0, 60_000),
-    default=50.0,
-    show_default=True,
-    help="From the print that fires to the moment one could have acted.",
-)
+@judging.symbols
+@judging.sessions
+@judging.delay_ms
 @click.option(
     "--fall-bps",
     type=click.FloatRange(min=0, min_open=True),
@@ -43,7 +39,7 @@ _PATH = click.Path(path_type=Path)
     show_default=True,
     help="What counts as a fall.",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
+@judging.seed
 @click.option("--write", "target", type=_PATH, metavar="FILE", help="Write a new config file.")
 @click.option("--out", type=_PATH, metavar="DIR", help="Write into DIR; its history gets the rows.")
 @click.option("--json", "as_json", is_flag=True, help="The answer as one JSON object.")
