@@ -55,7 +55,6 @@ EPOCH_S = 1.0
 EPOCHS, QUICK_EPOCHS = 30, 8
 PING_NS = 5_000_000
 SETTLED_NS = 700_000_000
-PING_EVENT_NS = 1_000_000_000
 LARGE, SMALL = 12_000 * MICRO, 100 * MICRO
 
 
@@ -91,8 +90,8 @@ class Pings(StatefulSourcePartition[Ticks, None]):
     def __init__(self, held: list[Ticks], epochs: int, source: PingSource) -> None:
         self._held, self._names = held[::-1], held[0].names
         self._ends, self._settled, self._epochs = source.ends, source.settled, epochs
-        first = {shard_of(name): code for code, name in reversed([*enumerate(self._names)])}
-        self._symbols = [first[shard] for shard in range(SHARDS)]
+        shards = [shard_of(name) for name in self._names]
+        self._symbols = [np.flatnonzero(np.array(shards) == shard) for shard in range(SHARDS)]
         self._event_ns = int(held[-1].ticks[-1]["ts_ns"])
         self._number = 10**12
         self._due_ns = 0
@@ -117,19 +116,25 @@ class Pings(StatefulSourcePartition[Ticks, None]):
         return [self._pings(np.array(due))]
 
     def _pings(self, due_ns: Array) -> Ticks:
-        """Return, for each time due, a quote and a print at its bid in every shard."""
+        """Return, for each time due, a quote and a print at its bid in every shard.
+
+        The symbols take turns, so that no two large prints are of one parent order.
+        """
         n = len(due_ns)
+        numbers = self._number + np.arange(n)
+        turns = numbers // SHARDS
         ticks = np.zeros((n, SHARDS, 2), TICK)
-        ticks["symbol"] = np.array(self._symbols)[:, None]
+        for shard, codes in enumerate(self._symbols):
+            ticks["symbol"][:, shard] = codes[turns % len(codes), None]
         ticks["kind"] = QUOTE, TRADE
-        self._event_ns += PING_EVENT_NS * n
-        ticks["ts_ns"] = self._event_ns - PING_EVENT_NS * np.arange(n)[::-1, None, None]
+        ticks["ts_ns"] = (self._event_ns + PING_NS * np.arange(1, n + 1))[:, None, None]
         ticks["price"] = 10 * MICRO
         ticks["size"] = 11 * MICRO, SMALL
-        ticks["size"][:, 0, 1] = LARGE
-        details = np.zeros((n, SHARDS), DETAIL)
+        ticks["size"][np.arange(n), numbers % SHARDS, 1] = LARGE
+        self._event_ns += PING_NS * n
         self._number += n
-        details["trade_id"] = (self._number - np.arange(n))[:, None]
+        details = np.zeros((n, SHARDS), DETAIL)
+        details["trade_id"] = numbers[:, None]
         details["id_kind"] = ID_NUMBER
         details["lateness_ms"] = LATENESS_UNKNOWN
         details["received_ns"] = due_ns[:, None]

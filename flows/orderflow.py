@@ -122,7 +122,7 @@ def rules_of(settings: Settings, feed: str, learned: Learned = NOTHING) -> Rules
     return Rules(
         lag if settings.freshness else None,
         sessions,
-        EligibilityRules(sessions, settings.late_print_ms),
+        EligibilityRules(sessions, settings.late_print_ms, feed == LIVE),
         SideRules(SIDE_RULES[settings.side_rule], settings.quote_max_age_seconds * 1000),
         parents,
         BurstRules(

@@ -36,6 +36,17 @@ def _find(seen: Array, trade_id: int, symbol: int, exchange: int, trf: int) -> i
 
 
 @kernel
+def _living(seen: Array, newest_ms: Array) -> int:
+    """Return how many keys are younger than 360 s."""
+    n = 0
+    for i in range(len(seen)):
+        symbol = seen[i]["symbol"]
+        if symbol >= 0 and seen[i]["ms"] >= newest_ms[symbol] - LOOK_BACK_MS:
+            n += 1
+    return n
+
+
+@kernel
 def _rehash(old: Array, newest_ms: Array, new: Array) -> int:
     """Move what is younger than 360 s to `new`; return how many."""
     n = 0
@@ -80,12 +91,13 @@ class TradeKeys:
 
     Args:
         saved: Parts of a snapshot; their `symbol` is the row they were saved under.
+        at_once: Pack keys for the first snapshot as they come.
     """
 
-    def __init__(self, saved: tuple[Array, ...] = ()) -> None:
+    def __init__(self, saved: tuple[Array, ...] = (), *, at_once: bool = False) -> None:
         self.table = _free(1024)
         self._used = 0
-        self._journal = KeyJournal()
+        self._journal = KeyJournal(at_once)
         keys = np.concatenate([np.empty(0, SEEN), *map(unpack, saved)])
         self._saved = keys[np.argsort(keys["symbol"], kind="stable")]
 
@@ -107,16 +119,13 @@ class TradeKeys:
         """
         if self.have_room(prints):
             return
-        live = _free(len(self.table))
-        alive = _rehash(self.table, newest_ms, live)
-        size = len(live)
-        while 4 * (alive + prints) > size:  # room to spare, or the next chunk rehashes again
+        alive = _living(self.table, newest_ms)
+        size = len(self.table)
+        while 3 * (alive + prints) > size:  # room to spare, or the next chunk rehashes again
             size *= 2
-        if size > len(live):
-            larger = _free(size)
-            _rehash(live, newest_ms, larger)
-            live = larger
-        self.table, self._used = live, alive
+        table = _free(size)
+        self._used = _rehash(self.table, newest_ms, table)
+        self.table = table
 
     def _saved_of(self, row: int) -> slice:
         """Return where the saved keys of a row stand."""

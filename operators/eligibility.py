@@ -203,10 +203,15 @@ def _judge(
 
 @dataclass(frozen=True, slots=True)
 class EligibilityRules:
-    """`late_ms`: SIP minus participant time above which a report is late."""
+    """Which prints count, and how the trade keys are kept.
+
+    `late_ms`: SIP minus participant time above which a report is late. `live`: snapshots will be
+    taken and must be short, so their keys are made ready as prints come.
+    """
 
     sessions: Sessions
     late_ms: int
+    live: bool = False
 
 
 class Eligibility:
@@ -218,7 +223,7 @@ class Eligibility:
             STATE, phase_ms=NEVER, floor_ms=NEVER, counted_ms=NEVER, newest_ms=NEVER, day=NO_DAY
         )
         self._state = SymbolRows(never, saved, VERSION)
-        self._keys = TradeKeys(saved.parts if saved is not None else ())
+        self._keys = TradeKeys(saved.parts if saved is not None else (), at_once=rules.live)
         self._turned = Scratch(LEDGER)
         self._day = NEVER
         self._phases = np.empty(0, PHASE)

@@ -1,14 +1,15 @@
-"""Trade keys as a snapshot has them: packed once, not again at every epoch's end.
+"""Trade keys as a snapshot has them: packed as they come, not at an epoch's end.
 
-The table of keys is large and in no order, so going through it takes long; what an epoch adds is
-little. So each snapshot packs what is new since the last one into a part of its own, and hands
-on the parts before it as they are. Once there are many, the oldest is read again and what still
-counts of it goes into the newest: by then it is hardly anything.
+The table of keys is large and in no order, so going through it takes long, and the flow stands
+still meanwhile. So keys are packed block by block while prints come. A snapshot only closes the
+part of its epoch, and hands on the parts before it as they are. Once a part is older than any
+look-up goes back, it is read again and what still counts of it is noted anew: hardly anything.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,8 +19,10 @@ from operators.ticks import ID_MOCK_ROW, ID_ROW, MS, TRADE, Array
 
 LOOK_BACK_MS = 360_000
 PARTS = 40  # at an epoch of 10 s, a little more than the look-back
-NEW = 1 << 17  # keys between two snapshots; with more, the whole table is packed anew
+BLOCK = 1 << 14  # keys packed at a time: a fraction of a millisecond
+MOST = 1 << 21  # keys of one epoch: a tape read at full speed, whose epochs hold hours, has more
 _VENUES = 64
+_HEAD = 16
 
 SEEN = np.dtype(
     [
@@ -119,50 +122,93 @@ def living(keys: Array, newest_ms: Array, out: Array) -> int:
 
 
 def pack(keys: Array) -> Array:
-    """Return keys as bytes: how many, then each."""
-    most = 5 * LONGEST * len(keys)
-    out = np.empty(8 + most, np.uint8)
-    out[:8] = np.array([len(keys)], np.int64).view(np.uint8)
-    n = _pack(keys, np.empty(_VENUES, np.uint64), out[8:])
-    return out[: 8 + n].copy()
+    """Return keys as a block of bytes: how many they are, how many bytes follow, the bytes."""
+    out = np.empty(_HEAD + 5 * LONGEST * len(keys), np.uint8)
+    n = _pack(keys, np.empty(_VENUES, np.uint64), out[_HEAD:])
+    out[:_HEAD] = np.array([len(keys), n], np.int64).view(np.uint8)
+    return out[: _HEAD + n].copy()
 
 
 def unpack(part: Array) -> Array:
-    """Return the keys of one part."""
-    keys = np.empty(int(part[:8].view(np.int64)[0]), SEEN)
-    _unpack(part[8:], np.empty(_VENUES, np.uint64), keys)
-    return keys
+    """Return the keys of a part, which is blocks one after the other."""
+    blocks = [np.empty(0, SEEN)]
+    while len(part):
+        count, n = part[:_HEAD].view(np.int64).tolist()
+        keys = np.empty(count, SEEN)
+        _unpack(part[_HEAD : _HEAD + n], np.empty(_VENUES, np.uint64), keys)
+        blocks.append(keys)
+        part = part[_HEAD + n :]
+    return np.concatenate(blocks)
+
+
+class _Part(NamedTuple):
+    """Blocks of one epoch, and the newest print of any symbol at its end.
+
+    Not of its own keys: those of a symbol that went quiet would be noted anew at every snapshot.
+    """
+
+    data: Array
+    newest_ms: int
 
 
 class KeyJournal:
-    """What a table of keys was given since its first snapshot; costs nothing before it.
+    """What a table of keys was given, in parts to save.
 
     A key that is said again stands here again; the youngest counts.
+
+    Args:
+        at_once: Note from the start on. Otherwise from the first snapshot on, and a run without
+            snapshots has no work with it.
     """
 
-    def __init__(self) -> None:
-        self._parts: deque[Array] = deque()
-        self._new: Array | None = None  # None: not kept, the table is packed anew
+    def __init__(self, at_once: bool) -> None:
+        self._parts: deque[_Part] = deque()
+        self._blocks: list[Array] = []  # of this epoch
+        self._new = np.empty(BLOCK if at_once else 0, SEEN)
         self._n = 0
+        self._noted = 0  # keys of this epoch
+        self._noting = at_once
 
     def note(self, rows: Array) -> None:
         """Note the keys of prints, as they come."""
-        if self._new is None:
-            return
-        if self._n + len(rows) > NEW:  # a tape read at full speed, whose epochs hold hours
-            self._new = None
-            return
-        self._n = _note(rows, self._new, self._n)
+        for start in range(0, len(rows) if self._noting else 0, BLOCK):
+            part = rows[start : start + BLOCK]
+            if self._has_room(len(part)):
+                self._n = _note(part, self._new, self._n)
 
     def add(self, keys: Array) -> None:
         """Note keys that came back from a snapshot."""
-        if self._new is None:
-            return
-        if self._n + len(keys) > NEW:
-            self._new = None
-            return
-        self._new[self._n : self._n + len(keys)] = keys
-        self._n += len(keys)
+        for start in range(0, len(keys) if self._noting else 0, BLOCK):
+            part = keys[start : start + BLOCK]
+            if self._has_room(len(part)):
+                self._new[self._n : self._n + len(part)] = part
+                self._n += len(part)
+
+    def _has_room(self, keys: int) -> bool:
+        """Make room for so many more of this epoch, and return whether they are to be noted."""
+        if self._n + keys > BLOCK:
+            self._close_block()
+        if self._noted > MOST:
+            self._forget()
+        return self._noting
+
+    def _close_block(self) -> None:
+        if self._n:
+            self._blocks.append(pack(self._new[: self._n]))
+        self._noted += self._n
+        self._n = 0
+
+    def _close_part(self, newest_ms: int) -> None:
+        self._close_block()
+        if self._blocks:
+            self._parts.append(_Part(np.concatenate(self._blocks), newest_ms))
+        self._blocks, self._noted = [], 0
+
+    def _forget(self) -> None:
+        """Note no more before the next snapshot, which is to pack the whole table."""
+        self._parts.clear()
+        self._blocks, self._noted, self._n = [], 0, 0
+        self._noting = False
 
     def parts(self, table: Array, newest_ms: Array) -> tuple[Array, ...]:
         """Return what the table holds, in parts to save.
@@ -171,16 +217,24 @@ class KeyJournal:
             table: All keys, used cells and free ones; read only where nothing was noted.
             newest_ms: By symbol, the newest print: what is 360 s older is left out.
         """
-        if self._new is None:
+        now_ms = int(newest_ms.max()) if len(newest_ms) else 0
+        if self._noting:
+            self._note_old_again(newest_ms, now_ms - LOOK_BACK_MS)
+        if not self._noting:
             keys = np.empty(len(table), SEEN)
             keys = keys[: living(table, newest_ms, keys)]
-            self._parts = deque([pack(keys[np.argsort(keys["ms"], kind="stable")])])
-            self._new = np.empty(NEW, SEEN)
-        elif self._n or len(self._parts) >= PARTS:
-            keys = self._new[: self._n]
-            if len(self._parts) >= PARTS:
-                keys = np.concatenate([unpack(self._parts.popleft()), keys])
+            self._blocks = [pack(keys[np.argsort(keys["ms"], kind="stable")])]
+            self._noting = True
+            if not len(self._new):
+                self._new = np.empty(BLOCK, SEEN)
+        self._close_part(now_ms)
+        return tuple(part.data for part in self._parts)
+
+    def _note_old_again(self, newest_ms: Array, before_ms: int) -> None:
+        """Note what is left of the parts that are too old, or too many."""
+        while self._parts and self._noting:
+            if len(self._parts) < PARTS and self._parts[0].newest_ms >= before_ms:
+                return
+            keys = unpack(self._parts.popleft().data)
             young = np.empty(len(keys), SEEN)
-            self._parts.append(pack(young[: living(keys, newest_ms, young)]))
-        self._n = 0
-        return tuple(self._parts)
+            self.add(young[: living(keys, newest_ms, young)])

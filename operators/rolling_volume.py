@@ -27,6 +27,7 @@ CURRENT_S = 60
 NOT_YET = -1
 NONE = -1
 VERSION = 2
+TOGETHER = 16  # chains a processor can wait for at a time
 FEWEST_BYTES, MOST_BYTES = 4, 4 * LONGEST  # of a packed bucket
 
 VOLUME = np.dtype(
@@ -233,11 +234,32 @@ def _roll(
             mine["first_ms"] = rows[i]["ts_ns"] // MS
 
 
+@step
+def _fetch(state: Array, buckets: Array, ends: Array, first: int) -> None:
+    """Bring the buckets of a few symbols into the cache, and write garbage to their `ends`.
+
+    A chain lies all over the memory, and its next bucket is not known before this one is there.
+    Several chains side by side wait together for what one would wait alone.
+    """
+    last = min(first + TOGETHER, len(ends))
+    for k in range(first, last):
+        ends[k] = state[k]["oldest"]
+    more = True
+    while more:
+        more = False
+        for k in range(first, last):
+            if ends[k] != NONE:
+                ends[k] = buckets[ends[k]]["next"]
+                more = True
+
+
 @kernel
 def _pack(state: Array, buckets: Array, ends: Array, out: Array) -> None:
     """Write the buckets to `out`, symbol by symbol and oldest first; `ends` of each symbol's."""
     n = 0
     for k in range(len(ends)):
+        if k % TOGETHER == 0:
+            _fetch(state, buckets, ends, k)
         at = state[k]["oldest"]
         second = np.int64(0)
         while at != NONE:

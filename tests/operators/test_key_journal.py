@@ -54,6 +54,16 @@ def test_keys_come_back_as_they_were(keys: list[Key]) -> None:
     assert unpack(pack(np.array(keys, SEEN))).tolist() == keys
 
 
+def test_noting_from_the_start_never_reads_the_table() -> None:
+    journal, newest_ms = KeyJournal(at_once=True), np.zeros(4, np.int64)
+    rows = prints(random.Random(3), 0, 9)
+    journal.note(rows)
+    table = np.ones(5, SEEN)
+    noted = np.empty(len(rows), SEEN)
+    (part,) = journal.parts(table, newest_ms)
+    assert unpack(part).tolist() == noted[: key_journal._note(rows, noted, 0)].tolist()
+
+
 def prints(rng: random.Random, at_ms: int, n: int) -> Any:
     """Prints of four symbols within a minute from `at_ms`, of every kind of id; and gap marks."""
     rows = np.zeros(n, PRINT)
@@ -77,17 +87,19 @@ def youngest(keys: Any, newest_ms: Any) -> dict[tuple[int, ...], int]:
     return found
 
 
-@pytest.mark.parametrize("limit", [1 << 17, 40])
+@pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.parametrize(("parts", "block", "most"), [(3, 7, 999), (99, 7, 999), (3, 7, 20)])
 def test_the_parts_hold_what_was_noted_and_is_young(
-    limit: int, monkeypatch: pytest.MonkeyPatch
+    at_once: bool, parts: int, block: int, most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With few parts, so that they are folded often; and with so many keys that none are noted."""
-    monkeypatch.setattr(key_journal, "PARTS", 3)
-    monkeypatch.setattr(key_journal, "NEW", limit)
+    """Parts given up by their number and by their age; and so many keys that none are noted."""
+    monkeypatch.setattr(key_journal, "PARTS", parts)
+    monkeypatch.setattr(key_journal, "BLOCK", block)
+    monkeypatch.setattr(key_journal, "MOST", most)
     rng = random.Random(1)
-    journal, every = KeyJournal(), np.empty(0, SEEN)
+    journal, every = KeyJournal(at_once), np.empty(0, SEEN)
     newest_ms = np.zeros(4, np.int64)
-    most = 0
+    largest = 0
     for minute in range(30):
         rows = prints(rng, minute * 60_000, 30)
         journal.note(rows)
@@ -96,17 +108,16 @@ def test_the_parts_hold_what_was_noted_and_is_young(
         for row in rows[rows["kind"] == TRADE]:
             newest_ms[row["symbol"]] = max(newest_ms[row["symbol"]], row["ts_ns"] // MS)
         if minute % 2:
-            parts = journal.parts(every, newest_ms)
-            found = np.concatenate([*map(unpack, parts)])
+            found = np.concatenate([*map(unpack, journal.parts(every, newest_ms))])
             assert youngest(found, newest_ms) == youngest(every, newest_ms)
-            most = max(most, len(found))
-    assert 0 < most < 200  # of more than 500 noted
+            largest = max(largest, len(found))
+    assert 0 < largest < 220  # of more than 500 noted
 
 
 def test_a_part_is_packed_once() -> None:
-    journal, newest_ms = KeyJournal(), np.zeros(4, np.int64)
+    journal, newest_ms = KeyJournal(at_once=False), np.zeros(4, np.int64)
     rng = random.Random(2)
-    first = journal.parts(np.empty(0, SEEN), newest_ms)
+    first = journal.parts(np.zeros(1, SEEN), newest_ms)
     journal.note(prints(rng, 0, 5))
     second = journal.parts(np.empty(0, SEEN), newest_ms)
     journal.note(prints(rng, 0, 5))
