@@ -1,12 +1,12 @@
-"""A symbol's last minute of quotes, in buckets of one second that saw any.
+"""A symbol's last minute, in buckets of one second that saw a quote.
 
-What a bucket adds to the order flow is taken off again when it leaves the minute, and its price
-is then the price of a minute ago: each is touched a fixed number of times.
+A ring a symbol: a minute has 60 seconds, so what stands 64 places back has left it, and a quote
+costs one bucket written, whatever the market does. What left the minute is looked at when somebody
+asks: order flow is summed up since ever, and a minute's is the difference to the newest bucket
+before it.
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 
@@ -14,89 +14,57 @@ from operators.kernels import kernel, step
 from operators.ticks import Array, Row
 
 WINDOW_S = 60
-NONE = -1
+PLACES = 64  # at least WINDOW_S, and a power of two
+LAST = PLACES - 1
 NOT_YET = -(2**40)  # seconds: before all time
 
 BUCKET = np.dtype(
     [
-        ("ofi", np.int64),  # order-flow imbalance of this second, 1e-6 share
+        ("flow", np.int64),  # the symbol's `flow` at the end of this second
         ("price", np.int64),  # at its end; 0: unknown
-        ("second", np.uint32),
-        ("next", np.int32),  # the next newer bucket of the symbol, or the next free one
+        ("second", np.int64),
     ],
     align=True,
 )
 
 
 @step
-def _free(buckets: Array, pool: Array, at: int) -> None:
-    """Give a bucket back; `pool`: the first free one, how many were ever used, are in use."""
-    buckets[at]["next"] = pool[0]
-    pool[0] = at
-    pool[2] -= 1
-
-
-@step
-def _append(mine: Row, buckets: Array, pool: Array, second: Any) -> int:
-    """Put an empty bucket behind a symbol's newest one."""
-    at = int(pool[0])
-    if at == NONE:
-        at = int(pool[1])
-        pool[1] += 1
-    else:
-        pool[0] = buckets[at]["next"]
-    pool[2] += 1
-    buckets[at]["ofi"] = 0
-    buckets[at]["second"] = second
-    buckets[at]["next"] = NONE
-    if mine["newest"] == NONE:
+def advance(mine: Row, window: Array) -> None:
+    """Let what is older than a minute at the symbol's newest event leave."""
+    at, end = mine["oldest"], mine["end"]
+    before = mine["second"] - WINDOW_S
+    while at != end and window[at & LAST]["second"] <= before:
+        at += 1
+    if at != mine["oldest"]:
+        left = window[(at - 1) & LAST]
+        mine["flow_then"] = left["flow"]
+        mine["then"] = left["price"]
+        mine["then_second"] = left["second"]
         mine["oldest"] = at
-    else:
-        buckets[mine["newest"]]["next"] = at
-    mine["newest"] = at
-    return at
 
 
 @step
-def advance(mine: Row, buckets: Array, pool: Array, second: int) -> None:
-    """Move a symbol's minute on so that it ends with `second`."""
-    at = mine["oldest"]
-    while at != NONE and np.int64(buckets[at]["second"]) <= second - WINDOW_S:
-        bucket = buckets[at]
-        mine["ofi"] -= bucket["ofi"]
-        mine["then"] = bucket["price"]
-        mine["then_second"] = np.int64(bucket["second"])
-        after = bucket["next"]
-        _free(buckets, pool, at)
-        at = after
-    mine["oldest"] = at
-    if at == NONE:
-        mine["newest"] = NONE
-    mine["second"] = second
+def note(mine: Row, window: Array) -> None:
+    """Note a symbol's flow and price in the second of its newest event."""
+    end = mine["end"]
+    if mine["noted"] != mine["second"]:
+        if end - mine["oldest"] == PLACES:
+            advance(mine, window)
+        mine["noted"] = mine["second"]
+        end += 1
+        mine["end"] = end
+    bucket = window[(end - 1) & LAST]
+    bucket["second"] = mine["second"]
+    bucket["flow"] = mine["flow"]
+    bucket["price"] = mine["price"]
 
 
 @step
-def add_to_bucket(mine: Row, buckets: Array, pool: Array, ofi: int) -> None:
-    """Add order flow, and note the price, in the second of the symbol's newest event."""
-    at = mine["newest"]
-    if at == NONE or np.int64(buckets[at]["second"]) != mine["second"]:
-        at = _append(mine, buckets, pool, mine["second"])
-    buckets[at]["ofi"] += ofi
-    buckets[at]["price"] = mine["price"]
-    mine["ofi"] += ofi
-
-
-@kernel
-def forget(mine: Row, buckets: Array, pool: Array) -> None:
+def forget(mine: Row) -> None:
     """Forget what a symbol's windows hold: it was not seen for a while."""
-    at = mine["oldest"]
-    while at != NONE:
-        after = buckets[at]["next"]
-        _free(buckets, pool, at)
-        at = after
-    mine["oldest"] = NONE
-    mine["newest"] = NONE
-    mine["ofi"] = 0
+    mine["oldest"] = mine["end"]
+    mine["noted"] = NOT_YET
+    mine["flow_then"] = mine["flow"]
     mine["price"] = 0
     mine["then"] = 0
     mine["since"] = NOT_YET
@@ -104,25 +72,19 @@ def forget(mine: Row, buckets: Array, pool: Array) -> None:
 
 
 @kernel
-def pack(state: Array, buckets: Array, counts: Array, out: Array) -> None:
+def pack(state: Array, windows: Array, counts: Array, out: Array) -> None:
     """Copy the buckets to `out`, symbol by symbol and oldest first, and count each symbol's."""
     n = 0
     for k in range(len(counts)):
-        at = state[k]["oldest"]
-        start = n
-        while at != NONE:
-            out[n] = buckets[at]
+        mine = state[k]
+        counts[k] = mine["end"] - mine["oldest"]
+        for at in range(mine["oldest"], mine["end"]):
+            out[n] = windows[k, at & LAST]
             n += 1
-            at = buckets[at]["next"]
-        counts[k] = n - start
 
 
-@kernel
-def unpack(mine: Row, saved: Array, buckets: Array, pool: Array) -> None:
-    """Chain the saved buckets of one symbol into the pool."""
-    mine["oldest"] = NONE
-    mine["newest"] = NONE
-    for i in range(len(saved)):
-        at = _append(mine, buckets, pool, saved[i]["second"])
-        buckets[at]["ofi"] = saved[i]["ofi"]
-        buckets[at]["price"] = saved[i]["price"]
+def unpack(mine: Row, saved: Array, window: Array) -> None:
+    """Put the saved buckets of one symbol back into its ring."""
+    mine["oldest"] = 0
+    mine["end"] = len(saved)
+    window[: len(saved)] = saved

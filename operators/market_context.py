@@ -18,12 +18,12 @@ from bytewax.dataflow import Stream, operator
 from operators.columns import columns
 from operators.context_window import (
     BUCKET,
-    NONE,
     NOT_YET,
+    PLACES,
     WINDOW_S,
-    add_to_bucket,
     advance,
     forget,
+    note,
     pack,
     unpack,
 )
@@ -49,10 +49,14 @@ from operators.ticks import GAP, LATENESS_UNKNOWN, LIVE, MS, QUOTE, TRADE, Array
 from operators.verdicts import REGULAR
 
 SECOND = 1_000_000_000
-VERSION = 1
+VERSION = 2
+NOBODY = -1
 
 STATE = np.dtype(
     [
+        ("second", np.int64),  # newest event; what every quote touches stands together
+        ("minute", np.int64),  # the minute beta is looking at, and below the prices at its start
+        ("since", np.int64),  # second of the first quote the windows know of, or NOT_YET
         ("bid", np.int64),  # of the last quote; 0: absent
         ("ask", np.int64),
         ("bid_size", np.int64),
@@ -60,23 +64,22 @@ STATE = np.dtype(
         ("quote_ns", np.int64),
         ("price", np.int64),  # twice the mid, or twice the last print; 0: unknown
         ("price_second", np.int64),
-        ("second", np.int64),  # newest event
-        ("ofi", np.int64),  # of the last 60 s
-        ("then", np.int64),  # `price` as it left the window
+        ("flow", np.int64),  # order-flow imbalance, summed up since ever
+        ("noted", np.int64),  # second of the newest bucket, or NOT_YET
+        ("end", np.int64),  # place behind the newest bucket, counted since ever
+        ("oldest", np.int64),  # place of the oldest
+        ("quoted", np.uint8),  # has had a quote of any quality
+        ("sized", np.uint8),  # has had a quote that says a size
+        ("flow_then", np.int64),  # `flow` and `price` as they left the window, and when
+        ("then", np.int64),
         ("then_second", np.int64),
-        ("since", np.int64),  # second of the first quote the windows know of, or NOT_YET
         ("net", np.int64),  # buying less selling in the breadth's window
         ("entry", np.int64),  # newest place in the queue
-        ("minute", np.int64),  # the minute beta is looking at, and the prices at its start
         ("minute_price", np.int64),
         ("minute_market", np.int64),
         ("day", np.int64),
         ("sxy", np.float64),  # of one-minute returns: symbol times market, market squared; bps
         ("sxx", np.float64),
-        ("oldest", np.int32),
-        ("newest", np.int32),
-        ("quoted", np.uint8),  # has had a quote of any quality
-        ("sized", np.uint8),  # has had a quote that says a size
     ],
     align=True,
 )
@@ -112,7 +115,7 @@ def _say(row: Row, mine: Row, shared: Array, market_now: int, market_then: int) 
         and mine["second"] - mine["since"] >= WINDOW_S
         and mine["second"] - shared[SHED] >= WINDOW_S
     )
-    row["ofi"] = mine["ofi"] if is_whole else UNKNOWN_OFI
+    row["ofi"] = mine["flow"] - mine["flow_then"] if is_whole else UNKNOWN_OFI
 
 
 @kernel
@@ -127,8 +130,7 @@ def _follow(
     max_age_ms: int,
     state: Array,
     waiting: Array,
-    buckets: Array,
-    pool: Array,
+    windows: Array,
     queue: Array,
     shared: Array,
     out: Array,
@@ -137,39 +139,39 @@ def _follow(
     for i in range(len(ticks)):
         tick = ticks[i]
         kind = tick["kind"]
-        mine = state[tick["symbol"]]
+        code = tick["symbol"]
+        mine = state[code]
         if kind == GAP:
-            forget(mine, buckets, pool)
+            forget(mine)
         if kind != TRADE and kind != QUOTE:
             continue
         second = tick["ts_ns"] // SECOND
         if shed:
             shared[SHED] = max(shared[SHED], second)
-        if second > mine["second"]:
-            advance(mine, buckets, pool, second)
-        elif is_live and second < mine["second"] - STALE_S:  # the newer one was a false stamp
-            forget(mine, buckets, pool)
+        if is_live and second < mine["second"] - STALE_S:  # the newer one was a false stamp
+            forget(mine)
             mine["second"] = second
+        mine["second"] = max(mine["second"], second)
         if mine["second"] // 60 != mine["minute"]:
-            turn_minute(mine, market_prices(state, market, buckets, mine["second"])[0])
+            turn_minute(mine, market_prices(state, market, windows, mine["second"])[0])
         if kind == QUOTE:
             if len(depths):
-                take_quote(mine, tick, depths[i]["bid"], depths[i]["ask"], buckets, pool)
+                take_quote(mine, tick, depths[i]["bid"], depths[i]["ask"], windows[code])
             else:
-                take_quote(mine, tick, 0, 0, buckets, pool)
+                take_quote(mine, tick, 0, 0, windows[code])
             continue
         detail = details[t]
         late = detail["lateness_ms"] != LATENESS_UNKNOWN and detail["lateness_ms"] > late_ms
         if detail["sale_class"] == REGULAR and not late:
             side = _side(tick, mine, max_age_ms)
-            count_side(
-                state, waiting, queue, shared, tick["symbol"], second, side * tick["size"], is_live
-            )
+            signed = side * tick["size"]
+            count_side(state, waiting, queue, shared, code, second, signed, is_live)
             if mine["quoted"] == 0:
                 mine["price"] = 2 * tick["price"]
                 mine["price_second"] = mine["second"]
-                add_to_bucket(mine, buckets, pool, 0)
-        now, then = market_prices(state, market, buckets, mine["second"])
+                note(mine, windows[code])
+        advance(mine, windows[code])
+        now, then = market_prices(state, market, windows, mine["second"])
         _say(out[t], mine, shared, now, then)
         t += 1
 
@@ -186,12 +188,12 @@ def _recode(entries: Array, codes: dict[int, int]) -> None:
     """Give entries whose symbol waits in a saved row the code it has now, where `codes` has one."""
     if not codes:
         return
-    now = np.full(max(codes) + 1, NONE, np.int32)
+    now = np.full(max(codes) + 1, NOBODY, np.int32)
     now[list(codes)] = list(codes.values())
     rows = -1 - entries["symbol"]
     known = (rows >= 0) & (rows < len(now))
     found = now[rows[known]]
-    entries["symbol"][known] = np.where(found == NONE, entries["symbol"][known], found)
+    entries["symbol"][known] = np.where(found == NOBODY, entries["symbol"][known], found)
 
 
 class MarketContext:
@@ -201,15 +203,15 @@ class MarketContext:
         self._rules = rules
         self._state = SymbolRows(
             blank(
-                STATE, oldest=NONE, newest=NONE, since=NOT_YET, entry=-1, minute=NOT_YET,
+                STATE, since=NOT_YET, entry=-1, minute=NOT_YET,
                 second=NOT_YET, then_second=NOT_YET, price_second=NOT_YET, day=NOT_YET,
+                noted=NOT_YET,
             ),
             saved,
             VERSION,
         )  # fmt: skip
         self._market, self._named = -1, 0
-        self._buckets = np.empty(1024, BUCKET)
-        self._pool = np.array([NONE, 0, 0])
+        self._windows = np.empty((0, PLACES), BUCKET)
         self._queue = np.empty(1024, ENTRY)
         self._shared = np.zeros(SHARED, np.int64)
         self._shared[[CLOCK, SHED]] = NOT_YET
@@ -233,7 +235,6 @@ class MarketContext:
         self._bind(chunk.names)
         if not len(chunk.ticks):
             return chunk
-        self._make_room(len(chunk.ticks))
         self._queue = room_for(self._queue, self._shared, len(chunk.details))
         out = np.empty(len(chunk.details), CONTEXT)
         _follow(
@@ -247,8 +248,7 @@ class MarketContext:
             self._rules.quote_max_age_ms,
             self._state.rows,
             self._state.saved_rows,
-            self._buckets,
-            self._pool,
+            self._windows,
             self._queue,
             self._shared,
             out,
@@ -260,25 +260,23 @@ class MarketContext:
         if self._market < 0 and MARKET in names[self._named :]:
             self._market = names.index(MARKET, self._named)
         self._named = len(names)
+        self._give_rings(len(self._state.rows))
         if not restored:
             return
         for row, saved_row in restored:
-            saved = self._saved_buckets(saved_row)
-            self._make_room(len(saved))
-            unpack(self._state.rows[row], saved, self._buckets, self._pool)
+            unpack(self._state.rows[row], self._saved_buckets(saved_row), self._windows[row])
         _recode(self._entries(), {saved_row: row for row, saved_row in restored})
 
     def _entries(self) -> Array:
         """Return the breadth's queue, as a view."""
         return self._queue[int(self._shared[HEAD]) : int(self._shared[TAIL])]
 
-    def _make_room(self, buckets: int) -> None:
-        """Make sure that many new buckets can be had without growing inside the kernel."""
-        needed = int(self._pool[2]) + buckets
-        if max(needed, int(self._pool[1])) > len(self._buckets):
-            grown = np.empty(max(needed, 3 * len(self._buckets) // 2), BUCKET)
-            grown[: len(self._buckets)] = self._buckets
-            self._buckets = grown
+    def _give_rings(self, rows: int) -> None:
+        """Give each row of state a ring of its own."""
+        if rows > len(self._windows):
+            grown = np.empty((rows, PLACES), BUCKET)
+            grown[: len(self._windows)] = self._windows
+            self._windows = grown
 
     def _saved_buckets(self, saved_row: int) -> Array:
         end = self._saved_ends[saved_row]
@@ -292,8 +290,9 @@ class MarketContext:
         """Return the state to save: rows, the buckets of each, the breadth's queue, the shared."""
         waiting = self._state.waiting()
         counts = np.empty(len(self._state.names), np.int64)
-        packed = np.empty(int(self._pool[2]), BUCKET)
-        pack(self._state.rows, self._buckets, counts, packed)
+        rows = self._state.rows[: len(counts)]
+        packed = np.empty(int((rows["end"] - rows["oldest"]).sum()), BUCKET)
+        pack(rows, self._windows, counts, packed)
         kept = [self._saved_buckets(row) for row in waiting]
         queue = self._entries().copy()
         _recode(queue, {row: place for place, row in enumerate(waiting, start=len(counts))})

@@ -5,9 +5,7 @@ Source: the shrinkage of beta towards one is that of Vasicek 1973, its prior a c
 
 from __future__ import annotations
 
-import numpy as np
-
-from operators.context_window import NONE, WINDOW_S
+from operators.context_window import LAST, WINDOW_S
 from operators.kernels import step
 from operators.ticks import Array, Row
 
@@ -21,7 +19,7 @@ DAY_S, DAY_STARTS_S = 86_400, 5 * 3_600  # a day turns when New York sleeps, as 
 
 
 @step
-def market_prices(state: Array, market: int, buckets: Array, second: int) -> tuple[int, int]:
+def market_prices(state: Array, market: int, windows: Array, second: int) -> tuple[int, int]:
     """Return the market's price now and 60 s before `second`; 0: unknown."""
     if market < 0:
         return 0, 0
@@ -31,12 +29,12 @@ def market_prices(state: Array, market: int, buckets: Array, second: int) -> tup
         return 0, 0
     second = max(second, spy["second"])
     then, then_second = spy["then"], spy["then_second"]
-    at = spy["oldest"]
-    # At most the buckets of a minute; while the market ticks, none.
-    while at != NONE and np.int64(buckets[at]["second"]) <= second - WINDOW_S:
-        then = buckets[at]["price"]
-        then_second = np.int64(buckets[at]["second"])
-        at = buckets[at]["next"]
+    window, at = windows[market], spy["oldest"]
+    # At most the buckets of a minute; where the market prints, the few since its last print.
+    while at != spy["end"] and window[at & LAST]["second"] <= second - WINDOW_S:
+        then = window[at & LAST]["price"]
+        then_second = window[at & LAST]["second"]
+        at += 1
     if then_second <= second - WINDOW_S - STALE_S:
         then = 0
     return spy["price"], then

@@ -5,7 +5,7 @@ Source: Cont, Kukanov and Stoikov 2014, section 2.1.
 
 from __future__ import annotations
 
-from operators.context_window import NOT_YET, add_to_bucket
+from operators.context_window import NOT_YET, note
 from operators.kernels import step
 from operators.ticks import Array, Row
 
@@ -20,29 +20,20 @@ def imbalance(mine: Row, bid: int, ask: int, bid_size: int, ask_size: int) -> in
     """
     before = mine["ask"] if mine["ask"] > 0 else NO_ASK
     now = ask if ask > 0 else NO_ASK
-    e = 0
-    if bid >= mine["bid"]:
-        e += bid_size
-    if bid <= mine["bid"]:
-        e -= mine["bid_size"]
-    if now <= before:
-        e -= ask_size
-    if now >= before:
-        e += mine["ask_size"]
+    # No branches: which way the market goes is what a processor cannot foresee.
+    e = int(bid >= mine["bid"]) * bid_size - int(bid <= mine["bid"]) * mine["bid_size"]
+    e += int(now >= before) * mine["ask_size"] - int(now <= before) * ask_size
     return int(e)
 
 
 @step
-def take_quote(
-    mine: Row, tick: Row, bid_size: int, ask_size: int, buckets: Array, pool: Array
-) -> None:
+def take_quote(mine: Row, tick: Row, bid_size: int, ask_size: int, window: Array) -> None:
     """Let a quote follow the one before it; the first one only says where to begin."""
     bid, ask = tick["price"], tick["size"]
-    e = 0
     if mine["since"] == NOT_YET:
         mine["since"] = mine["second"]
     else:
-        e = imbalance(mine, bid, ask, bid_size, ask_size)
+        mine["flow"] += imbalance(mine, bid, ask, bid_size, ask_size)
     if bid_size > 0 or ask_size > 0:
         mine["sized"] = 1
     mine["bid"] = bid
@@ -54,4 +45,4 @@ def take_quote(
     if 0 < bid < ask:
         mine["price"] = bid + ask
         mine["price_second"] = mine["second"]
-    add_to_bucket(mine, buckets, pool, e)
+    note(mine, window)

@@ -157,6 +157,13 @@ def test_order_flow_leaves_after_sixty_seconds_and_is_unknown_before() -> None:
     assert [row.ofi for row in rows] == [None, 200_000_000, 200_000_000, 0]
 
 
+def test_a_symbol_that_is_only_quoted_for_hours_keeps_its_last_minute() -> None:
+    """No print asks; each second adds one to the bid, and so sixty in a minute."""
+    quotes = [sized(1_000 * s, 10.0, 500 + s, 10.1, 300) for s in range(1_000)]
+    (row,) = surrounds(*quotes, trade(999_500))
+    assert (row.ofi, row.now, row.then) == (60_000_000, 20_100_000, 20_100_000)
+
+
 def test_order_flow_is_unknown_for_a_minute_after_a_gap_and_without_sizes() -> None:
     again = [Gap("X"), sized(70_000, 10.0, 9, 10.1, 9), trade(129_000), trade(130_000)]
     assert [row.ofi for row in surrounds(START, trade(69_000), *again)] == [0, None, 0]
