@@ -62,7 +62,7 @@ def tune(
     alerts it would have raised and the falls that followed. Chooses on the earlier half of the
     days, and reports on the later half. Nothing that runs is changed: --write makes a config
     file for ORDER_FLOW_CONFIG. A day that was replayed is kept in the cache folder, so that a
-    stopped run goes on where it was.
+    stopped run goes on where it was. Resting sellers are not counted: no print raises them.
     """
     import msgspec
     import orjson

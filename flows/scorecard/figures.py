@@ -209,6 +209,13 @@ def reading(card: Scorecard) -> list[str]:
         "that cover as much time. Exits are judged after 15 minutes; the stop-loss stands "
         f"{terms.fall_bp:g} bp below.",
     ]
+    if card.days_with_books:
+        lines.append(
+            f"Resting sellers are judged on the {card.days_with_books:,} of {card.symbol_days:,} "
+            "symbol-days that have order books."
+        )
+    else:
+        lines.append("Resting sellers are not judged: these tapes have no order books.")
     if blocks:
         lines.append(
             f"Intervals: 95 %, block bootstrap by {' or '.join(blocks)}"

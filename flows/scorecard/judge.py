@@ -23,7 +23,8 @@ from flows.settings import Settings
 from operators.market_wide import MARKET
 from operators.ticks import Array
 
-ALERT_TYPES = ("large_seller", "red_burst", "exit_signal")
+RESTING = "large_resting_seller"
+ALERT_TYPES = ("large_seller", RESTING, "red_burst", "exit_signal")
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,8 +55,10 @@ class HeldOut(msgspec.Struct, frozen=True, kw_only=True):
 class Scorecard(msgspec.Struct, frozen=True, kw_only=True):
     """All rows, and how to read them: how many hypotheses, and how many by chance alone.
 
-    `unjudged` symbols had no counted print with something to measure by. `below_5_percent`
-    p-values stand beside how many chance would give; `discoveries` have a q-value below 5 %.
+    `unjudged` symbols had no counted print with something to measure by. Resting sellers are
+    judged on the `days_with_books` of the `symbol_days`, and have no rows where there are none.
+    `below_5_percent` p-values stand beside how many chance would give; `discoveries` have a
+    q-value below 5 %.
     """
 
     terms: Terms
@@ -66,6 +69,8 @@ class Scorecard(msgspec.Struct, frozen=True, kw_only=True):
     unjudged: tuple[str, ...]
     trades: int
     quotes: int
+    symbol_days: int
+    days_with_books: int
     hypotheses: int
     below_5_percent: int
     chance_below_5_percent: float
@@ -105,7 +110,7 @@ def judge(recorded: Recorded, settings: Settings, terms: Terms) -> Judged:
     before: dict[str, list[SymbolDay]] = defaultdict(list)
     vpins: dict[tuple[str, date], tuple[Array, Array]] = {}
     for day in recorded.days:
-        own = {kind: fired.get((kind, day.symbol), np.empty(0)) for kind in ALERT_TYPES}
+        own = {kind: fired.get((kind, day.symbol), np.empty(0)) for kind in kinds_on(day)}
         about = day_of(day, terms.fall_bp)
         times = own | rivals(day, before[day.symbol], settings)
         vpins[day.symbol, day.day] = vpin_of(day, before[day.symbol])
@@ -114,8 +119,14 @@ def judge(recorded: Recorded, settings: Settings, terms: Terms) -> Judged:
             events = events_of(kind, day, other, ns, terms.delay_ms, terms.controls, terms.seed)
             measured.append(measure(events, about, terms.fall_bp, terms.delay_ms))
         before[day.symbol].append(day)
-    splits = splits_of(ALERT_TYPES, recorded.alerts, measured, vpins, terms.delay_ms, terms.seed)
+    kinds = [kind for kind in ALERT_TYPES if any(m.events.kind == kind for m in measured)]
+    splits = splits_of(kinds, recorded.alerts, measured, vpins, terms.delay_ms, terms.seed)
     return Judged(_card(recorded, settings, terms, measured, splits), measured, recorded.days)
+
+
+def kinds_on(day: SymbolDay) -> tuple[str, ...]:
+    """Return the alert types a symbol-day could have raised."""
+    return tuple(kind for kind in ALERT_TYPES if kind != RESTING or day.has_books)
 
 
 def _fired(recorded: Recorded) -> Mapping[tuple[str, str], Array]:
@@ -146,6 +157,7 @@ def _card(
         [
             row
             for (kind, symbol), group in groups.items()
+            if group  # none: its days have no order books
             for row in scores_of(kind, symbol, kind in RIVALS, group, terms.fall_bp, terms.seed)
         ]
     )
@@ -159,6 +171,8 @@ def _card(
         unjudged=tuple(sorted(recorded.symbols - set(symbols))),
         trades=recorded.trades,
         quotes=recorded.quotes,
+        symbol_days=len(recorded.days),
+        days_with_books=sum(day.has_books for day in recorded.days),
         hypotheses=len(p),
         below_5_percent=int((p < 0.05).sum()),
         chance_below_5_percent=0.05 * len(p),

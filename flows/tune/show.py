@@ -73,7 +73,8 @@ def reading(found: Tuned) -> list[str]:
         f"({_count(len(found.tuned_on), 'day')}, {_count(len(found.symbols), 'symbol')}: "
         f"{some(found.symbols)}). The table shows those days: with so many tried, its best lifts "
         "are partly luck.",
-        f"Alerts a day are of all symbols together. A fall is {found.fall_bp:g} bp within 5 "
+        "Alerts a day are of all symbols together, resting sellers not among them. "
+        f"A fall is {found.fall_bp:g} bp within 5 "
         f"minutes from {found.delay_ms:g} ms after the print, base that of random instants of "
         "the same half hours. Ranked by the lift with 5 more falls on either side (shrunk).",
     ]

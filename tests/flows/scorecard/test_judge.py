@@ -13,7 +13,7 @@ from flows.errors import OrderflowError
 from flows.scorecard import figures
 from flows.scorecard.curves import OFFSETS_S, curve, paths
 from flows.scorecard.figures import table
-from flows.scorecard.judge import Judged, Terms, judge
+from flows.scorecard.judge import RESTING, Judged, Terms, judge
 from flows.scorecard.log import Score
 from flows.scorecard.recorded import COUNTED_PRINT, MARK, Recorded, SymbolDay
 from flows.scorecard.report import report, verdict
@@ -99,6 +99,30 @@ def test_a_fall_after_every_alert_is_found(falling: Judged) -> None:
 
 def test_what_escalates_an_alert_is_not_counted_again(falling: Judged) -> None:
     assert row(falling, "X", 10).alerts == 42
+
+
+def test_resting_sellers_are_judged_on_the_days_with_books() -> None:
+    """X has books on its first day, Y never: what it fired elsewhere is nobody's to judge."""
+    held = market(1, FALL_BP)
+    held.alerts = [msgspec.structs.replace(a, alert_type=RESTING) for a in held.alerts]
+    held.days = [replace(d, has_books=d is held.days[0]) for d in held.days]
+    judged = judge(held, Settings(), Terms())
+    found = row(judged, "X", 300, RESTING)
+    assert (found.days, found.alerts, found.alerts_a_day) == (1, 21, 21.0)
+    assert found.move_bp is not None
+    assert found.move_bp < -0.8 * FALL_BP
+    assert row(judged, "*", 300, RESTING).alerts == 21
+    assert ("Y", RESTING) not in {(r.symbol, r.alert_type) for r in judged.card.scores}
+    assert "judged on the 1 of 4 symbol-days that have order books" in table(judged.card)
+    assert "resting seller" in report(judged)
+
+
+def test_without_books_resting_sellers_have_no_rows(falling: Judged) -> None:
+    kinds = {r.alert_type for r in falling.card.scores} | {
+        r.alert_type for r in falling.card.splits
+    }
+    assert RESTING not in kinds
+    assert "Resting sellers are not judged: these tapes have no order books." in report(falling)
 
 
 def test_nothing_is_found_where_nothing_is(nothing: Judged) -> None:

@@ -10,9 +10,9 @@ from flows.feeds.tape_files import open_tapes
 from flows.scorecard.recorded import Recorded, bounds, record
 from flows.settings import Settings
 from operators.sessions import parse_sessions
-from tests.flows.files import write_parquet
+from tests.flows.files import write_books, write_parquet
 from tests.flows.scorecard.days import OPEN, day, ns, seconds
-from tests.make import quote, trade
+from tests.make import book, quote, trade
 from tests.reference_cases import OPEN_MS
 from tests.reference_tape import Event
 
@@ -73,6 +73,20 @@ def test_days_are_apart_and_sorted_by_day(tmp_path: Path) -> None:
     found = recorded(tmp_path, *events)
     assert [(d.symbol, d.day.day, len(d.prints)) for d in found.days] == [
         ("A", 8, 1), ("X", 8, 1), ("A", 9, 1), ("X", 9, 1),
+    ]  # fmt: skip
+
+
+def test_a_day_has_books_where_one_was_seen_in_its_session(tmp_path: Path) -> None:
+    """Two days of X, with books in the first and before the second opens; Y has none."""
+    second = AT_OPEN_MS + 24 * HOUR_MS
+    events = [trade(AT_OPEN_MS), trade(AT_OPEN_MS, symbol="Y"), trade(second)]
+    books = [book(ms, [(10.1, 100)], [(10.0, 100)]) for ms in (AT_OPEN_MS + 1, second - 1)]
+    file = tmp_path / "books.book.parquet"
+    write_books(file, books)
+    feed = TapeFeed(open_tapes([*write_parquet(tmp_path, events), str(file)]))
+    found = record(feed, Settings()).days
+    assert [(d.symbol, d.day.day, d.has_books) for d in found] == [
+        ("X", 8, True), ("Y", 8, False), ("X", 9, False),
     ]  # fmt: skip
 
 
