@@ -18,6 +18,7 @@ NAMES = (
     "adaptive",
     "snapshot",
     "overhead",
+    "import_day",
 )
 RUNS = 5
 

@@ -13,9 +13,10 @@ from flows.pipeline import Pipeline
 from operators.ticks import Ticks
 
 
-def columns(trades: str, quotes: str) -> list[Ticks]:
+def columns(trades: str, quotes: str, depths: bool = False) -> list[Ticks]:
     """Read a tape into memory, in the chunks the flow would get."""
-    part = TapeFeed(open_tapes([trades, quotes])).build_part("bare", "tape", None)
+    feed = TapeFeed(open_tapes([trades, quotes]), depths=depths)
+    part = feed.build_part("bare", "tape", None)
     held: list[Ticks] = []
     with contextlib.suppress(StopIteration):  # how a source ends
         while True:
@@ -26,7 +27,7 @@ def columns(trades: str, quotes: str) -> list[Ticks]:
 
 def kernel_pass(trades: str, quotes: str, rules: Rules) -> Timed:
     """Return a pass of all operators over a tape held in memory."""
-    held = columns(trades, quotes)
+    held = columns(trades, quotes, rules.context is not None)
 
     def run() -> Answer:
         pipeline = Pipeline(rules)
