@@ -93,6 +93,8 @@ def test_a_name_runs_the_query_of_that_name(db: Path) -> None:
 def test_the_named_queries_say_what_they_answer() -> None:
     assert queries() == {
         "alert_worth": queries()["alert_worth"],
+        "alerts_by_day": "Alerts per symbol, day (New York) and mode; the sum leaves resting "
+        "sellers out.",
         "alerts_by_hour": "Alerts per symbol, type and hour (New York).",
         "exit_signals": (
             "Exit signals, each with the alerts it rests on: one row a piece of evidence."
@@ -120,7 +122,7 @@ def test_the_named_queries_say_what_they_answer() -> None:
 @pytest.mark.parametrize(
     ("question", "sentence"),
     [
-        ("no_such_name", r"there is no query 'no_such_name': choose alert_worth, alerts_by_hour, "),
+        ("no_such_name", r"there is no query 'no_such_name': choose alert_worth, alerts_by_day, "),
         ("select nothing from alerts", "the history cannot answer that: Binder Error: .*nothing"),
         ("selec 1", "the history cannot answer that: Parser Error"),
         ("delete from alerts", "the history cannot answer that: .*read-only"),

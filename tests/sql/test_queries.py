@@ -78,6 +78,29 @@ def test_the_view_shows_utc_and_new_york_in_winter_and_summer(tmp_path: Path) ->
     ]
 
 
+def test_alerts_by_day_sums_all_but_resting_sellers(tmp_path: Path) -> None:
+    """The New York day ends at 05:00 UTC: the last two are of different days."""
+    write_alerts(
+        tmp_path,
+        seller("a", OPEN),
+        seller("b", OPEN, severity="critical", escalates="a"),
+        seller("c", OPEN, alert_type="red_burst"),
+        exit_signal("d", OPEN),
+        seller("e", OPEN, alert_type="large_resting_seller"),
+        seller("f", OPEN, mode="adaptive"),
+        seller("g", OPEN, symbol="MSFT"),
+        seller("h", ns_of("2026-11-21T04:59:59.000000Z"), symbol="MSFT"),
+        seller("i", ns_of("2026-11-21T05:00:00.000000Z"), symbol="MSFT"),
+    )
+    today, tomorrow = _at("2026-11-20 00:00:00").date(), _at("2026-11-21 00:00:00").date()
+    assert answer(tmp_path, "alerts_by_day") == [
+        (today, "AAPL", "adaptive", 1, 0, 0, 1, 0),
+        (today, "AAPL", "fixed", 2, 1, 1, 4, 1),
+        (today, "MSFT", "fixed", 2, 0, 0, 2, 0),
+        (tomorrow, "MSFT", "fixed", 1, 0, 0, 1, 0),
+    ]
+
+
 def test_alerts_by_hour_counts_per_symbol_and_type(tmp_path: Path) -> None:
     write_alerts(
         tmp_path,
