@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -21,6 +21,19 @@ def has_print(frame: bytes, symbol: str) -> bool:
     if b'"T"' not in frame or symbol.encode() not in frame:
         return False  # most frames, at little cost
     return Seam(symbol).add(frame, True)
+
+
+def without_quotes(frame: bytes, symbols: Container[str]) -> bytes:
+    """Return a frame without the quotes of some symbols; one that cannot be read as it is."""
+    if b'"Q"' not in frame:
+        return frame
+    try:
+        events = _read(frame)
+    except (msgspec.DecodeError, RecursionError):
+        return frame  # the decoder's business
+    return msgspec.json.encode(
+        [e for e in events if e.get("ev") != "Q" or e.get("sym") not in symbols]
+    )
 
 
 class Print(NamedTuple):

@@ -175,6 +175,25 @@ def test_an_outage_before_the_first_print_is_one_with_it(replies: TapeReplies) -
     assert set(range(2, 61)) <= set(trades_of(out))
 
 
+def test_what_came_between_two_outages_does_not_bring_back_its_quotes(
+    replies: TapeReplies,
+) -> None:
+    between = [{"ev": "AM"}, quote(40), quote(41)]
+    with Rig(replies) as rig:
+        rig.begun()
+        assert rig.feed(gap(1, 40), Frames([5], [msgspec.json.encode(between)])) == []
+        *_, relived, live = rig.feed(gap(41, 60), after := frames(trade(61)))
+    assert relived == Frames([5], [b'[{"ev":"AM"}]'])
+    assert live is after
+
+
+def test_what_came_between_two_outages_stays_where_it_cannot_be_fetched() -> None:
+    with Rig(lambda n, heard: Reply({}, 403)) as rig:
+        rig.begun()
+        rig.feed(gap(1, 40), between := frames(quote(40)))
+        assert rig.feed(gap(41, 60), live := frames(trade(61))) == [gap(1, 60), between, live]
+
+
 def early(
     rig: Rig, *items: Frames | Coverage, until: Callable[[list[Item]], object] = lambda _: True
 ) -> list[Item]:
@@ -387,6 +406,20 @@ def test_an_outage_leaves_a_newly_watched_symbol_to_its_own_first_print(
         out = rig.feed(gap(41, 60), frames(trade(60)), frames(trade(61)))
     refills = [(item.symbol, item.origin) for item in out if isinstance(item, Refill)]
     assert refills == [("AAPL", LATE), ("MSFT", WARMING)]
+
+
+def test_an_outage_right_behind_the_first_print_of_a_newly_watched_symbol_is_kept(
+    replies: TapeReplies,
+) -> None:
+    with Rig(replies, limits=RefillLimits(patience_s=30.0, settle_s=30.0)) as rig:
+        rig.refiller.through([frames(*map(trade, range(10)))])
+        rig.feed()
+        new = gap(0, 40, START, symbol="MSFT")
+        out = rig.feed(new, frames(trade(41)), gap(41, 60), frames(*map(trade, range(60, 70))))
+    assert [item for item in out if isinstance(item, Coverage)] == [
+        msgspec.structs.replace(new, refilled=True),
+        gap(41, 60, refilled=True),
+    ]
 
 
 def test_nothing_waits_for_a_server_that_hangs_and_the_end_lets_all_go(
