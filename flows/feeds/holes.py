@@ -22,7 +22,8 @@ class RefillLimits:
     """What is refilled at most.
 
     Args:
-        patience_s: how long live frames wait for a refill.
+        patience_s: how long live frames wait for a refill of which no symbol comes.
+        longest_s: how long they wait for one that comes, symbol by symbol.
         symbol_patience_s: how long they wait for that of a symbol that is newly watched.
         quiet_s: how long the first print behind a gap is awaited, before what is listed of the gap
             until then goes on without it.
@@ -34,6 +35,7 @@ class RefillLimits:
     """
 
     patience_s: float = 15.0
+    longest_s: float = 30.0
     symbol_patience_s: float = 3.0
     quiet_s: float = 2.0
     settle_s: float = 0.05

@@ -257,7 +257,7 @@ class Refiller:
         wanted = Wanted(
             self._with_quotes(symbols), from_ns, hole.seam, given=hole.given, seen_ns=hole.seen_ns
         )
-        hole.fetch = Fetch(self._rest, wanted, patience_s)
+        hole.fetch = Fetch(self._rest, wanted, patience_s, limits.longest_s)
         hole.give_up_early()
 
     def _with_quotes(self, symbols: Iterable[str]) -> dict[str, bool]:

@@ -310,6 +310,20 @@ def test_a_listing_that_lags_for_ever_is_given_up(replies: TapeReplies) -> None:
     assert "does not list the first live print yet" in rig.sentences[0]
 
 
+def test_what_comes_slowly_symbol_by_symbol_is_waited_for(replies: TapeReplies) -> None:
+    def slowly(n: int, heard: Heard) -> Reply:
+        return replies(n, heard)._replace(pause_s=0.2)
+
+    symbols = (*SYMBOLS, *(f"QUIET{n}" for n in range(30)))
+    limits = RefillLimits(patience_s=1.5, longest_s=30.0, settle_s=0)
+    with Rig(replies, symbols, limits=limits) as rig:
+        rig.begun()
+        rig.server.reply = slowly
+        out = rig.feed(gap(1, 60), frames(trade(60)))
+    assert out[0] == gap(1, 60, refilled=True)
+    assert rig.sentences == []
+
+
 def test_of_symbols_that_fail_alone_each_has_its_record(replies: TapeReplies) -> None:
     def answer(n: int, heard: Heard) -> Reply:
         return Reply(status=500) if "/MSFT" in heard.target else replies(n, heard)
