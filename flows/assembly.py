@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
 from bytewax.dataflow import Dataflow
 from bytewax.inputs import Source
@@ -19,7 +19,6 @@ from flows import __version__
 from flows.errors import OrderflowError
 from flows.feeds.capture import CaptureFeed
 from flows.feeds.feed_state import FeedState, Outage
-from flows.feeds.polygon import PolygonFeed
 from flows.feeds.recorder import RecordedFeed, Recorder
 from flows.feeds.tape import TapeFeed
 from flows.health import Limits, free_bytes
@@ -50,10 +49,14 @@ from sinks.jsonl import JsonlSink
 from sinks.status import SUSPENDED, StatusSink, copied
 from sinks.status import Totals as Counts
 
+if TYPE_CHECKING:  # a replay has no use for sockets and HTTP, and they take 16 MiB
+    from flows.feeds.polygon import PolygonFeed
+
 MOST_NAMED = 1000  # suspended symbols, so that a heartbeat stays one write
 LIVE_HISTORY_S, REPLAY_HISTORY_S = 1.0, 5.0  # each look opens the file, and takes a core
 PATIENCE_S = 3.0  # with a disk that refuses the last alerts of a run
-Feed = PolygonFeed | TapeFeed | CaptureFeed
+TapesFeed = TapeFeed | CaptureFeed
+Feed: TypeAlias = "PolygonFeed | TapesFeed"
 FEED_NAMES = {"polygon": "live", "tape": "replay", "sample": "sample"}
 
 
@@ -227,10 +230,11 @@ def assemble(
         OrderflowError: the folder cannot be written, or the port of the metrics is taken.
     """
     made(root)
-    tapes = () if isinstance(feed, PolygonFeed) else feed.tape.paths
+    is_live = kind == "polygon"
+    live_feed = cast("PolygonFeed", feed) if is_live else None
+    tapes = () if is_live else cast(TapesFeed, feed).tape.paths
     run = new_run(FEED_NAMES[kind], settings.public(), tapes)
     status = StatusSink(root / STATUS)
-    is_live = kind == "polygon"
     history = History(
         root,
         run,
@@ -240,7 +244,7 @@ def assemble(
     latencies = Latencies()
     records = _records(settings, kind, said)
     logs = _logs(root, history.keeper, is_live, latencies, records, LearnedLines.of(settings))
-    state = feed.state if isinstance(feed, PolygonFeed) else None
+    state = live_feed.state if live_feed is not None else None
     recorder = Recorder(tape_folder(root), said) if is_live and settings.record else None
     status.describe = _describer(
         run, history, state, logs.alerts, recorder, settings.feed_delay_seconds
@@ -250,8 +254,8 @@ def assemble(
     notices = NoticeSink() if live is None else NoticeSink(lagging=live.lagging)
     outputs = _outputs(logs, history, status, notices)
     source: Source[Any] = feed
-    if recorder is not None and isinstance(feed, PolygonFeed):
-        source = RecordedFeed(feed, recorder)
+    if recorder is not None and live_feed is not None:
+        source = RecordedFeed(live_feed, recorder)
     learned = learned_of(settings, root, live=is_live)
     flow = build(source, rules_of(settings, FEED_NAMES[kind], learned), outputs)
     served = _nothing

@@ -60,6 +60,26 @@ def heard() -> Iterator[None]:
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@contextlib.contextmanager
+def ended_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM end the program as done in a block that holds nothing to be closed.
+
+    Kernels may compile for a minute before a run begins, and a service is stopped in that, too.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _done)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _done(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(0)
+
+
 def _loads(frame: FrameType | None) -> bool:
     """Return whether a module is being imported in `frame`, or in what has called it."""
     while frame is not None:

@@ -12,6 +12,7 @@ from flows import instance
 from flows.assembly import Assembly
 from flows.feeds.earlier import earlier_run
 from flows.feeds.polygon import PolygonFeed
+from flows.interrupts import ended_by_sigterm
 from flows.places import live_folder
 from flows.recovery import StoreError
 from flows.run import EPOCH_S, prepare, run_through, say
@@ -37,7 +38,8 @@ def run_live(settings: Settings, snapshots: timedelta | None = None, **feed_opti
     os.putenv("RUST_BACKTRACE", "0")
     root = live_folder(settings.data_dir)
     feed_options = {"earlier": lambda: earlier_run(root), **feed_options}
-    run = prepare(settings, raise_refusal=False, **feed_options)
+    with ended_by_sigterm():
+        run = prepare(settings, raise_refusal=False, **feed_options)
     say(f"writing to {run.root}\n")
     recovery = None
     if isinstance(run.feed, PolygonFeed):

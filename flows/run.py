@@ -10,18 +10,17 @@ import time
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from bytewax.dataflow import Dataflow
 from bytewax.run import cli_main
 
 from flows import instance
-from flows.assembly import FEED_NAMES, Assembly, LiveLines, assemble, made
+from flows.assembly import FEED_NAMES, Assembly, LiveLines, TapesFeed, assemble, made
 from flows.errors import OrderflowError
 from flows.feeds import sample
 from flows.feeds.capture import CaptureFeed
 from flows.feeds.feed_state import Listeners
-from flows.feeds.polygon import PolygonFeed, polygon_feed
 from flows.feeds.tape import TapeFeed
 from flows.feeds.tape_files import expand, open_tapes
 from flows.learned import is_adaptive, learned_of
@@ -210,14 +209,14 @@ def summarise(run: Assembly, seconds: float) -> Summary:
     """Return what a finished replay did."""
     counts = run.counts
     ticks = sum(counts.get("ticks", {}).values())
-    progress = None if isinstance(run.feed, PolygonFeed) else run.feed.progress
+    progress = cast(TapesFeed, run.feed).progress
     return Summary(
         out=str(run.root),
         ticks=ticks,
         seconds=seconds,
         ticks_per_s=ticks / seconds if seconds else 0.0,
-        first_ns=progress.first_ns or None if progress else None,
-        last_ns=progress.last_ns or None if progress else None,
+        first_ns=progress.first_ns or None,
+        last_ns=progress.last_ns or None,
         alerts=counts.get("alerts", {}),
         severities=counts.get("severities", {}),
         symbols=counts.get("symbols", {}),
@@ -246,6 +245,8 @@ def prepare(settings: Settings, raise_refusal: bool = True, **feed_options: Any)
     kind = resolve_feed(settings)
     warm_up(say, live=kind == "polygon", adaptive=is_adaptive(settings))
     if kind == "polygon":
+        from flows.feeds.polygon import polygon_feed  # a replay has no use for it
+
         root = made(live_folder(settings.data_dir))
         instance.hold(root)
         # Threads take turns by this clock. The dataflow asks for the interpreter a dozen times

@@ -21,7 +21,7 @@ def ledger_of(chunk: Prints) -> Iterator[tuple[str, Ledger]]:
     columns = (chunk.ledger[name].tolist() for name in ("symbol", "day", "counts"))
     for code, days, counts in zip(*columns, strict=True):
         day = date(1970, 1, 1) + timedelta(days=days)
-        prints = dict(zip(VERDICTS, counts, strict=True))
+        prints = {verdict: n for verdict, n in zip(VERDICTS, counts, strict=True) if n}
         yield chunk.names[code], Ledger(chunk.names[code], day.isoformat(), prints)
 
 

@@ -56,7 +56,7 @@ Notice = Lagging | UnknownCondition
 class Ledger(msgspec.Struct, frozen=True, gc=False):
     """Prints of one symbol and day by what became of them; the records of a day add up.
 
-    `day` is `YYYY-MM-DD`; `prints` has every verdict by name.
+    `day` is `YYYY-MM-DD`; `prints` is by verdict, without those that none met.
     """
 
     symbol: str

@@ -8,9 +8,9 @@ from datetime import date, datetime, time, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-import holidays
 import numpy as np
 
+from operators.exchange_days import closed, half_days
 from operators.ticks import Array
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -75,24 +75,14 @@ def parse_sessions(text: str) -> Sessions:
     return Sessions(phases, None)
 
 
-@functools.cache
-def _closed(year: int) -> frozenset[date]:
-    return frozenset(holidays.financial_holidays("XNYS", years=year, categories=("public",)))
-
-
-@functools.cache
-def _half_days(year: int) -> frozenset[date]:
-    return frozenset(holidays.financial_holidays("XNYS", years=year, categories=("half_day",)))
-
-
 def is_trading_day(day: date) -> bool:
     """Return whether the US exchanges open on `day`."""
-    return day.weekday() < 5 and day not in _closed(day.year)
+    return day.weekday() < 5 and day not in closed(day.year)
 
 
 def regular_close(day: date) -> time:
     """Return the end of the regular phase of a trading day, New York time."""
-    return time(13) if day in _half_days(day.year) else time(16)
+    return time(13) if day in half_days(day.year) else time(16)
 
 
 def _ms(day: date, clock: time) -> int:

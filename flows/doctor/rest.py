@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from email.utils import parsedate_to_datetime
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any, NamedTuple
@@ -11,9 +12,11 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 from flows.doctor.check import FAIL, OK, WARN, Check, PolygonApi
+from flows.feeds.subscriptions import named
 from flows.settings import Settings
 
 SKEW_WARN_S = 2.0
+MOST_SYMBOLS = 25  # that are looked up: a request each
 _LARGEST = 1 << 20
 _PLAN = "have the plan include it"
 
@@ -72,8 +75,19 @@ def _skew_s(date: str | None) -> float | None:
         return None
 
 
-def checks(settings: Settings, symbol: str, timeout_s: float) -> tuple[list[Check], PolygonApi]:
-    """Check the key, the clock, the market and the plan; return also the API in a word."""
+def checks(
+    settings: Settings, symbols: Sequence[str], timeout_s: float
+) -> tuple[list[Check], PolygonApi]:
+    """Check the key, the clock, the market, the plan and the symbols.
+
+    Args:
+        settings: Host and key.
+        symbols: What would be watched; empty: the whole market.
+        timeout_s: How long each answer may take.
+
+    Returns:
+        The checks, and the state of the API in a word.
+    """
     try:
         now = ask(settings, "/v1/marketstatus/now", timeout_s)
     except NoAnswerError as none:
@@ -84,7 +98,10 @@ def checks(settings: Settings, symbol: str, timeout_s: float) -> tuple[list[Chec
     done = [key, *_clock(now.skew_s)]
     if polygon_api == "ok":
         done.append(_market(now.body))
+        symbol = symbols[0] if symbols else "AAPL"
         done += [_listing(settings, kind, symbol, timeout_s) for kind in ("trades", "quotes")]
+        if symbols and done[-2].status == OK:
+            done.append(_known(settings, symbols, timeout_s))
     return done, polygon_api
 
 
@@ -126,3 +143,23 @@ def _listing(settings: Settings, kind: str, symbol: str, timeout_s: float) -> Ch
     if status in (401, 403):
         return Check(name, WARN, "not in the plan: gaps cannot be filled from REST", _PLAN)
     return Check(name, WARN, f"the answer is HTTP {status}", "try again later")
+
+
+def _known(settings: Settings, symbols: Sequence[str], timeout_s: float) -> Check:
+    """Check that each symbol has ever traded; the vendor's socket takes any name in silence."""
+    strangers, asked = [], 0
+    for symbol in symbols[:MOST_SYMBOLS]:
+        try:
+            answer = ask(settings, f"/v3/trades/{quote(symbol, safe='')}?limit=1", timeout_s)
+        except NoAnswerError:
+            break
+        if answer.status not in (200, 404):  # 429: the plan allows a few requests a minute
+            break
+        asked += 1
+        if not answer.body.get("results"):
+            strangers.append(symbol)
+    looked_up = f"{asked} of {len(symbols)} looked up"
+    if strangers:
+        fix = "check the spelling in ORDER_FLOW_SYMBOLS or the positions file"
+        return Check("symbols", WARN, f"no trade is known of {named(strangers)}, {looked_up}", fix)
+    return Check("symbols", OK, f"each has traded, {looked_up}" if asked else "none looked up")

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from flows.doctor import live, rest
 from flows.doctor.check import OK, WARN, Check, PolygonApi
+from flows.feeds.positions import PositionsError, read_positions
 from flows.settings import Settings
 
 
@@ -34,10 +35,23 @@ def checks(settings: Settings, runs: bool, timeout_s: float) -> Found:
             [Check(name, WARN, "skipped, no key", fix) for name in ("REST", "WebSocket")],
             "skipped",
         )
-    symbol = next(iter(settings.symbols), "AAPL")
-    found, polygon_api = rest.checks(settings, symbol, timeout_s)
+    watched = _watched(settings)
+    symbol = watched[0] if watched else "AAPL"
+    found, polygon_api = rest.checks(settings, watched, timeout_s)
     if runs:
         found.append(Check("WebSocket", OK, "left to the running instance"))
     else:
         found += live.checks(settings, symbol, timeout_s)
     return Found(found, polygon_api)
+
+
+def _watched(settings: Settings) -> list[str]:
+    """Return the symbols a live run would watch; none for the whole market, or if none is known."""
+    if settings.monitoring_mode == "all":
+        return []
+    if settings.monitoring_mode == "watchlist" or settings.positions_file is None:
+        return list(settings.symbols)
+    try:
+        return list(read_positions(settings.positions_file))
+    except PositionsError:  # the check of the configuration says so
+        return []

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sized
+from collections.abc import Callable, Iterable, Sequence, Sized
 from typing import NamedTuple
 
 import msgspec
@@ -326,6 +326,8 @@ class Refiller:
         missing = [symbol for symbol in symbols if symbol not in frames]
         if missing and tell:
             self._tell(hole, f"{fetch.reason}; missing is {named(missing)}")
+        if hole.origin == WARMING and tell:
+            self._tell_of_strangers(fetch, whole)
         if not whole or not missing:
             self._ready.append(msgspec.structs.replace(record, refilled=not missing))
         else:
@@ -349,6 +351,19 @@ class Refiller:
             if isinstance(item, Frames):
                 left = [without_quotes(frame, symbols) for frame in item.frames]
                 self._held[i] = item._replace(frames=left)
+
+    def _tell_of_strangers(self, fetch: Fetch, symbols: Sequence[str]) -> None:
+        """Name symbols of which there is nothing at all while others trade: none may be meant."""
+        silent = [
+            symbol
+            for symbol in symbols
+            if fetch.wanted.symbols[symbol] and not fetch.frames[symbol]
+        ]
+        if silent and len(silent) < len(symbols):
+            self._said(
+                f"No trade and no quote of {named(silent)} in the minutes before the start: "
+                "check the spelling if it should be active."
+            )
 
     def _leave(self, hole: Hole, reason: str) -> None:
         """Put a hole on record as it is."""

@@ -27,6 +27,7 @@ from flows.mock import MockPolygon
 from sinks.iso import iso_utc, ns_of
 from tests.disks import fill, small
 from tests.flows.alerts import alert, write_alerts
+from tests.flows.http import Heard, HttpServer, Reply
 from tests.flows.live import ROOT, command, environment, running
 from tests.flows.mock.free_port import free_port
 from tests.flows.mock.tapes import small_tape
@@ -93,6 +94,47 @@ def test_a_key_that_is_accepted_with_its_plan(mock: MockPolygon, tmp_path: Path)
     assert seen["clock"][0] == "ok"
     assert seen["configuration"] == ("ok", "valid, and `orderflow run` reads polygon")
     assert KEY not in seen.text
+
+
+def test_symbols_that_never_traded_are_named(mock: MockPolygon, tmp_path: Path) -> None:
+    held = tmp_path / "held.csv"
+    held.write_text("symbol,quantity\nMSFT,5\nBRK.A,7\nAPPL,7\n")
+
+    def reply(n: int, heard: Heard) -> Reply:
+        known = any(f"/{symbol}?" in heard.target for symbol in ("AAPL", "MSFT", "BRK.A"))
+        return Reply({"results": [{"price": 1}] if known else []})
+
+    for asked, found in (
+        (
+            {"ORDER_FLOW_MONITORING_MODE": "watchlist", "ORDER_FLOW_SYMBOLS": "AAPL,GOGL"},
+            "no trade is known of GOGL, 2 of 2 looked up",
+        ),
+        (
+            {"ORDER_FLOW_MONITORING_MODE": "positions_only", "ORDER_FLOW_SYMBOLS": ""},
+            "no trade is known of APPL, 3 of 3 looked up",
+        ),
+    ):
+        with HttpServer(reply) as rest:
+            seen = of_mock(
+                mock,
+                tmp_path,
+                POLYGON_REST_URL=rest.url,
+                ORDER_FLOW_POSITIONS_FILE=str(held),
+                **asked,
+            )
+        assert seen["symbols"] == ("warn", found)
+        assert seen.code == 0
+
+
+def test_a_plan_of_few_requests_looks_up_few_symbols(mock: MockPolygon, tmp_path: Path) -> None:
+    def reply(n: int, heard: Heard) -> Reply:
+        few = "/trades/" not in heard.target or "GOGL" not in heard.target
+        return Reply({"results": [{"price": 1}]}) if few else Reply({}, 429)
+
+    watch = {"ORDER_FLOW_MONITORING_MODE": "watchlist", "ORDER_FLOW_SYMBOLS": "AAPL,GOGL,MSFT"}
+    with HttpServer(reply) as rest:
+        seen = of_mock(mock, tmp_path, POLYGON_REST_URL=rest.url, **watch)
+    assert seen["symbols"] == ("ok", "each has traded, 1 of 3 looked up")
 
 
 @pytest.mark.parametrize("acks", ["array", "frames"])

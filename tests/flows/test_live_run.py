@@ -70,6 +70,16 @@ def status(root: Path) -> dict[str, Any]:
     return found
 
 
+def test_a_stop_while_kernels_compile_is_clean(mock: MockPolygon, tmp_path: Path) -> None:
+    env = environment(mock, tmp_path / "data", XDG_CACHE_HOME=str(tmp_path / "cache"))
+    with running(tmp_path, env) as run:
+        run.until(lambda: "compiling kernels" in run.said)
+        assert run.stopped(signal.SIGTERM) == (0, "")
+        assert "Traceback" not in run.said
+    with running(tmp_path, environment(mock, tmp_path / "data")) as run:  # nothing is in its way
+        run.until(lambda: "writing to" in run.said)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_stop_is_clean(mock: MockPolygon, tmp_path: Path, number: signal.Signals) -> None:
     root = tmp_path / "data" / "live"

@@ -211,6 +211,21 @@ def early(
 SOON = RefillLimits(patience_s=30.0, quiet_s=0.05, settle_s=0)
 
 
+def test_a_symbol_nobody_has_heard_of_is_named_at_the_start(replies: TapeReplies) -> None:
+    with Rig(replies, (*SYMBOLS, "APPL")) as rig:
+        rig.feed(frames(trade(40), trade(41)))
+        assert rig.sentences == [
+            "No trade and no quote of APPL in the minutes before the start: check the spelling if "
+            "it should be active."
+        ]
+
+
+def test_no_symbol_is_named_where_it_is_early_and_none_has_traded(tmp_path: Path) -> None:
+    with Rig(lambda number, heard: Reply(b'{"results": []}')) as rig:
+        rig.feed(frames(trade(0), trade(1)))
+        assert not any("spelling" in said for said in rig.sentences)
+
+
 @pytest.mark.parametrize("on_record", [True, False], ids=["quotes come", "nothing comes"])
 def test_a_gap_with_no_print_behind_it_goes_on_early_and_not_twice(
     replies: TapeReplies, on_record: bool
