@@ -33,6 +33,8 @@ def fork(work: Callable[[], int | None], log: Path) -> int:
         for stream in (1, 2):
             os.dup2(fd, stream)
         code = work() or 0
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
     except BaseException:  # noqa: BLE001 (nobody above it: this is the child's own end)
         traceback.print_exc()
     finally:

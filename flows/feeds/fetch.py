@@ -20,7 +20,7 @@ from flows.feeds.rest_wire import (
 from flows.feeds.seam import Print, Seam
 from operators.ticks import MS
 
-THREADS = 4
+THREADS = 8  # as many connections are kept
 MARGIN_NS = 10**9  # prints may arrive a little out of order; the operators drop what is repeated
 _TOO_LONG = "it took too long"
 _FIRST_ASK_AGAIN_S, _LONGEST_ASK_AGAIN_S = 0.1, 2.0
@@ -54,10 +54,13 @@ class Fetch:
     Args:
         rest: whom to ask.
         wanted: what.
-        patience_s: when to give up what is missing.
+        patience_s: when to give up what is missing, no symbol having come since.
+        longest_s: when to give up whatever comes; `patience_s` if that is longer.
     """
 
-    def __init__(self, rest: Rest, wanted: Wanted, patience_s: float) -> None:
+    def __init__(
+        self, rest: Rest, wanted: Wanted, patience_s: float, longest_s: float = 0.0
+    ) -> None:
         self.wanted = wanted
         self.earlier: dict[str, list[bytes]] = {}
         self.frames: dict[str, list[bytes]] = {}
@@ -66,7 +69,7 @@ class Fetch:
         self._rest = rest
         anchor = self._anchor = wanted.seam.anchor
         self._to_ns = wanted.to_ns if anchor is None else (anchor.ms + 1) * MS
-        self._patience = Patience(patience_s)
+        self._patience = Patience(patience_s, longest_s)
         self._todo = deque(s for s in wanted.symbols if anchor is None or s != anchor.symbol)
         self._done = threading.Event()
         self._start(self._first)
@@ -152,3 +155,4 @@ class Fetch:
         )
         self.earlier[symbol] = frames_of(symbol, old, before)
         self.frames[symbol] = frames_of(symbol, new, after)
+        self._patience.renew()

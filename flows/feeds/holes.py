@@ -22,7 +22,8 @@ class RefillLimits:
     """What is refilled at most.
 
     Args:
-        patience_s: how long live frames wait for a refill.
+        patience_s: how long live frames wait for a refill of which no symbol comes.
+        longest_s: how long they wait for one that comes, symbol by symbol.
         symbol_patience_s: how long they wait for that of a symbol that is newly watched.
         quiet_s: how long the first print behind a gap is awaited, before what is listed of the gap
             until then goes on without it.
@@ -34,6 +35,7 @@ class RefillLimits:
     """
 
     patience_s: float = 15.0
+    longest_s: float = 30.0
     symbol_patience_s: float = 3.0
     quiet_s: float = 2.0
     settle_s: float = 0.05
@@ -47,7 +49,8 @@ class Hole:
     """What is to be refilled: from when (None: the minutes before the live feed), and why.
 
     `record` is the feed's own, if it has one. `only`: the one symbol it is about. `unseen_ns`:
-    of a gap the feed has not put on record yet. `since_s`: when it began to wait for a print.
+    of a gap the feed has not put on record yet. `relived`: items held from before the feed was gone
+    once more, whose time is fetched, too. `since_s`: when it began to wait for a print.
     `early`: what is fetched while none comes, `given` the prints of it that have been handed on.
     `seen_ns`: a run before, which left no state, saw the feed from then on. `anchored_s`: when
     the first print behind it was found.
@@ -59,6 +62,7 @@ class Hole:
     only: str | None = None
     seam: Seam = field(default_factory=Seam)
     looked_at: int = 0  # of what is held
+    relived: int = 0
     waiting: int = 0  # bytes of frames looked at
     origin: int = LATE
     fetch: Fetch | None = None

@@ -32,7 +32,7 @@ from flows.feeds.holes import (
     is_whole_market,
 )
 from flows.feeds.rest import Rest
-from flows.feeds.seam import Seam, has_print
+from flows.feeds.seam import Seam, has_print, without_quotes
 from flows.feeds.subscriptions import QUOTES, named
 from operators.records import Coverage
 from operators.ticks import LATE, MS, WARMING, Frames, Refill
@@ -201,6 +201,8 @@ class Refiller:
         while hole.looked_at < len(self._held):
             item = self._held[hole.looked_at]
             if isinstance(item, Coverage) and is_outage(item):
+                if hole.only:
+                    return True  # that outage is of every symbol, and comes next
                 self._widen(hole, item)
                 continue
             if isinstance(item, Coverage) and hole.cause == START and is_newly_watched(item):
@@ -223,6 +225,7 @@ class Refiller:
     def _widen(self, hole: Hole, again: Coverage) -> None:
         """Take in an outage that came before the first print: the live feed sets in after it."""
         del self._held[hole.looked_at]
+        hole.relived = hole.looked_at
         hole.begin_seam()
         if hole.unseen_ns is not None:  # it is the same
             hole.cause, hole.record, hole.unseen_ns = again.cause, again, None
@@ -254,7 +257,7 @@ class Refiller:
         wanted = Wanted(
             self._with_quotes(symbols), from_ns, hole.seam, given=hole.given, seen_ns=hole.seen_ns
         )
-        hole.fetch = Fetch(self._rest, wanted, patience_s)
+        hole.fetch = Fetch(self._rest, wanted, patience_s, limits.longest_s)
         hole.give_up_early()
 
     def _with_quotes(self, symbols: Iterable[str]) -> dict[str, bool]:
@@ -332,6 +335,7 @@ class Refiller:
                 msgspec.structs.replace(record, symbol=symbol, refilled=symbol in frames)
                 for symbol in symbols
             )
+        self._leave_out_quotes(hole, frozenset(whole))
         for symbol in whole:
             self._warm(hole, fetch, symbol, now)
             from_ns = max(fetch.wanted.from_ns, hole.seen_ns)
@@ -339,6 +343,14 @@ class Refiller:
                 Refill(symbol, hole.origin, from_ns, record.to_ns, now, frames[symbol])
             )
         self._hole = None
+
+    def _leave_out_quotes(self, hole: Hole, symbols: frozenset[str]) -> None:
+        """Leave out of what is relived the quotes of some symbols: newer ones go before it."""
+        for i in range(hole.relived):
+            item = self._held[i]
+            if isinstance(item, Frames):
+                left = [without_quotes(frame, symbols) for frame in item.frames]
+                self._held[i] = item._replace(frames=left)
 
     def _tell_of_strangers(self, fetch: Fetch, symbols: Sequence[str]) -> None:
         """Name symbols of which there is nothing at all while others trade: none may be meant."""

@@ -63,11 +63,23 @@ class _AgainError(Exception):
 
 
 class Patience:
-    """A time limit for many requests, which another thread may end early."""
+    """A time limit for many requests, which another thread may end early.
 
-    def __init__(self, seconds: float) -> None:
-        self._until = time.monotonic() + seconds
+    Args:
+        seconds: how long nothing may come.
+        longest_s: how long it may take in all; no longer than `seconds` by itself.
+    """
+
+    def __init__(self, seconds: float, longest_s: float = 0.0) -> None:
+        now = time.monotonic()
+        self._seconds = seconds
+        self._until = now + seconds
+        self._last = now + max(seconds, longest_s)
         self._ended = threading.Event()
+
+    def renew(self) -> None:
+        """Begin anew: something has come."""
+        self._until = min(time.monotonic() + self._seconds, self._last)
 
     @property
     def over(self) -> bool:

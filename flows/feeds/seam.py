@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -22,20 +23,25 @@ def has_print(frame: bytes, symbol: str) -> bool:
     return Seam(symbol).add(frame, True)
 
 
+def without_quotes(frame: bytes, symbols: Container[str]) -> bytes:
+    """Return a frame without the quotes of some symbols; one that cannot be read as it is."""
+    if b'"Q"' not in frame:
+        return frame
+    try:
+        events = _read(frame)
+    except (msgspec.DecodeError, RecursionError):
+        return frame  # the decoder's business
+    return msgspec.json.encode(
+        [e for e in events if e.get("ev") != "Q" or e.get("sym") not in symbols]
+    )
+
+
 class Print(NamedTuple):
     """A live print: symbol, event time (ms) and what identifies it."""
 
     symbol: str
     ms: int
     key: Key
-
-
-class _Side:
-    """What has come of one symbol: what identifies its prints, and its first quote."""
-
-    def __init__(self) -> None:
-        self.prints: dict[Key, int] = {}  # with their ms
-        self.first_quote_ms = NEVER_MS
 
 
 class _Listed(NamedTuple):
@@ -48,6 +54,37 @@ class _Listed(NamedTuple):
     def may_go_on(self, after_ms: int, is_sent: bool) -> bool:
         """Whether it is not counted twice, should it come twice."""
         return bool(self.row.get("id")) or (self.ns // MS > after_ms and not is_sent)
+
+
+class _Side:
+    """What has come of one symbol: what identifies its prints, and its first quote."""
+
+    def __init__(self) -> None:
+        self.prints: dict[Key, int] = {}  # with their ms
+        self.first_quote_ms = NEVER_MS
+
+    def unsent_ns(
+        self, listed: Sequence[_Listed], quotes: Iterable[int], end_ns: int, after_ms: int
+    ) -> int:
+        """Return the time of the last print or quote before `end_ns` that was not sent.
+
+        A quote is looked at only where the prints may go on once more, behind it.
+        """
+        unsent = [one.ns for one in listed if one.ns < end_ns and one.key not in self.prints]
+        named = {one.key for one in listed if one.row.get("id")}
+        if named.issuperset(key for key, ms in self.prints.items() if ms >= after_ms):
+            before_ns = min(self.first_quote_ms * MS, end_ns)
+            unsent += [ns for ns in quotes if ns < before_ns]
+        return max(unsent, default=-1)
+
+    def sets_in_ns(
+        self, listed: Sequence[_Listed], unsent_ns: int, end_ns: int, after_ms: int
+    ) -> int:
+        """Return when the first print came behind what was not sent, or else the first quote."""
+        ns_by_key = {one.key: one.ns for one in listed}
+        came = [ns_by_key.get(k, (ms + 1) * MS) for k, ms in self.prints.items() if ms >= after_ms]
+        first_ns = min((ns for ns in came if ns > unsent_ns), default=end_ns)
+        return min(first_ns, (self.first_quote_ms + 1) * MS)
 
 
 class Seam:
@@ -112,8 +149,10 @@ class Seam:
 
         Once the live feed has set in it sends every print: one that is older than a print it has
         not sent was sent late, or once more, and goes on in its place; the operators drop the
-        other copy. A print without an id is never a duplicate to them: of those, none is let
-        through that may have been sent, before the gap or behind it.
+        other copy. So does one that is older than a quote it has not sent, because that topic
+        was granted later: what is printed behind the quote is judged by it. A print without an
+        id is never a duplicate to them: of those, none is let through that may have been sent,
+        before the gap or behind it.
 
         Args:
             symbol: whose they are.
@@ -129,17 +168,11 @@ class Seam:
         end_ns = (anchor.ms + 1) * MS
         if symbol == anchor.symbol:  # what is behind it, in the same ms, comes by itself
             end_ns = next((one.ns for one in listed if one.key == anchor.key), end_ns)
-        unsent_ns = max(
-            (one.ns for one in listed if one.ns < end_ns and one.key not in side.prints),
-            default=-1,
-        )
+        unsent_ns = side.unsent_ns(listed, map(ns_of, quotes), end_ns, after_ms)
         kept = [
             one.row
             for one in listed
             if one.ns <= unsent_ns and one.may_go_on(after_ms, one.key in side.prints)
         ]
-        ns_by_key = {one.key: one.ns for one in listed}
-        sent = [ns_by_key.get(k, (ms + 1) * MS) for k, ms in side.prints.items() if ms >= after_ms]
-        first_ns = min((ns for ns in sent if ns > unsent_ns), default=end_ns)
-        quotes_end_ns = min(first_ns, (side.first_quote_ms + 1) * MS)
+        quotes_end_ns = max(unsent_ns + 1, side.sets_in_ns(listed, unsent_ns, end_ns, after_ms))
         return kept, [row for row in quotes if ns_of(row) < quotes_end_ns]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import socket
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -53,6 +53,7 @@ class Subscriber:
         self._drop_after = drop_after
         self._mask = np.zeros(0, np.bool_)
         self._gather: Gather | None = None
+        self._turn = asyncio.Lock()  # one sends at a time: what is held back keeps its place
         self._overrun: tuple[int, Befalls] | None = None
 
     def change(self, add: Iterable[str] = (), remove: Iterable[str] = ()) -> None:
@@ -81,12 +82,13 @@ class Subscriber:
             events = [block.events[start + i] for i in np.flatnonzero(wanted)]
         if MISSING in events:
             events = [event for event in events if event != MISSING]
-        if self._gather is None:
-            for i in range(0, len(events), self._events_per_frame):
-                await self._send(events[i : i + self._events_per_frame])
-        elif not self.mutes:
-            for full in self._gather.add(events):
-                await self._send(full)
+        async with self._turn:
+            if self._gather is None:
+                for i in range(0, len(events), self._events_per_frame):
+                    await self._send(events[i : i + self._events_per_frame])
+            elif not self.mutes:
+                for full in self._gather.add(events):
+                    await self._send(full)
 
     async def _send(self, events: list[bytes]) -> None:
         if not self.mutes and not self.gone:
@@ -124,14 +126,16 @@ class Subscriber:
         self.connection.transport.abort()
 
     def gather(self, frames: LargeFrames, chance: random.Random) -> None:
-        """Send events in large frames from now on."""
-        self._gather = Gather(frames, chance)
+        """Send events in large frames from now on, those first that are held back already."""
+        held = self._gather.events if self._gather else []
+        self._gather = Gather(frames, chance, held)
 
     async def scatter(self) -> None:
         """Send events in small frames again, those held back first."""
-        held, self._gather = self._gather, None
-        if held and held.events:
-            await self._send(held.events)
+        async with self._turn:
+            held, self._gather = self._gather, None
+            if held and held.events:
+                await self._send(held.events)
 
     def bound(self, fault: SlowConsumer | None, overrun: Befalls) -> None:
         """Keep no more for it than the fault says, and let `overrun` befall it beyond that."""
@@ -153,13 +157,16 @@ class Gather:
     Args:
         frames: how many are enough.
         chance: chooses between the fewest and the most.
+        held: events held back before.
     """
 
-    def __init__(self, frames: LargeFrames, chance: random.Random) -> None:
-        self.events: list[bytes] = []
+    def __init__(
+        self, frames: LargeFrames, chance: random.Random, held: Sequence[bytes] = ()
+    ) -> None:
+        self.events = [*held]
         self._frames = frames
         self._chance = chance
-        self._bytes = 2
+        self._bytes = 2 + sum(len(event) + 1 for event in held)
         self._enough = self._next()
 
     def _next(self) -> int:
@@ -168,7 +175,7 @@ class Gather:
     def _full(self, event: bytes) -> bool:
         if self._frames.frame_bytes is not None:
             return self._bytes + len(event) + 1 > self._frames.frame_bytes
-        return len(self.events) == self._enough
+        return len(self.events) >= self._enough
 
     def add(self, events: Iterable[bytes]) -> Iterable[list[bytes]]:
         """Yield the frames that some more events fill."""

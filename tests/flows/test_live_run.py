@@ -34,6 +34,7 @@ from tests.flows.live import (
 )
 from tests.flows.market import SYMBOLS, expected_ids, market
 from tests.flows.mock.free_port import free_port
+from tests.sinks.shelf import held
 
 
 @pytest.fixture(scope="module")
@@ -188,6 +189,44 @@ def test_a_folder_of_somebody_else_is_one_sentence(mock: MockPolygon, tmp_path: 
         f"orderflow: {root} cannot be written (Permission denied): set ORDER_FLOW_DATA_DIR to a "
         "folder that can be written.\n",
     )
+
+
+@pytest.mark.parametrize("off_s", [140, -40], ids=["behind", "ahead"])
+def test_a_clock_that_is_off_stops_no_alert(tmp_path: Path, off_s: int) -> None:
+    now = time.time_ns() // 1_000_000 + 1000 * off_s
+    events = [
+        {"ev": "Q", "sym": "AAPL", "t": now, "bp": 10.0, "ap": 10.1},
+        {"ev": "T", "sym": "AAPL", "t": now + 1, "i": "1", "x": 4, "p": 10.0, "s": 30_000},
+    ]
+    root = tmp_path / "data" / "live"
+    strict = {"ORDER_FLOW_FRESHNESS": "on", "ORDER_FLOW_SESSIONS": "all"}
+    with (
+        MockPolygon(frames=[orjson.dumps(events)]) as mock,
+        running(tmp_path, environment(mock, tmp_path / "data", **strict)) as run,
+    ):
+        run.until(lambda: alerts(root / "alerts.jsonl"))
+        assert run.stopped(signal.SIGTERM) == (0, "")
+        assert ("ahead of this machine's clock" in run.said) == (off_s > 0)
+    assert [line["alert_type"] for line in alerts(root / "alerts.jsonl")] == ["large_seller"]
+    assert "suspended" not in {line["cause"] for line in lines(root / "coverage.jsonl")}
+    assert status(root)["suspended"] == []
+
+
+def test_a_history_that_is_held_stops_no_alert(mock: MockPolygon, tmp_path: Path) -> None:
+    root = tmp_path / "data" / "live"
+    db = root / "alerts.duckdb"
+    with running(tmp_path, environment(mock, tmp_path / "data")) as run:
+        run.until(lambda: db.exists() and len(alerts(root / "alerts.jsonl")) > 2)
+        with held(db, "reader") as pid:
+            run.until(lambda: status(root).get("history_held_by") == pid)
+            before = len(alerts(root / "alerts.jsonl"))
+            run.until(lambda: len(alerts(root / "alerts.jsonl")) > before + 5)
+            run.until(lambda: status(root)["history_behind"]["alerts"] >= 5)
+        run.until(lambda: status(root)["history_held_by"] is None)
+        assert run.stopped(signal.SIGTERM) == (0, "")
+    written = [alert["alert_id"] for alert in alerts(root / "alerts.jsonl")]
+    in_history = rows(db, "select alert_id from alerts order by seq")
+    assert [name for (name,) in in_history] == written
 
 
 def test_a_full_disk_stops_no_alert(tape: Path, tmp_path: Path) -> None:

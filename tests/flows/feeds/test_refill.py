@@ -158,7 +158,8 @@ def test_a_print_that_came_before_the_last_topic_was_granted_proves_nothing(
         rig.begun()
         rig.state.subscribed_ns = 0
         of_aapl = range(60, 70, 2)
-        assert rig.feed(gap(1, 60), early := frames(*map(trade, of_aapl))) == []
+        early = frames(quote(60), *map(trade, of_aapl))
+        assert rig.feed(gap(1, 60), early) == []
         rig.state.subscribed_ns = time.time_ns()
         out = rig.feed(late := frames(trade(70)))
     assert set(range(2, 70)) - set(trades_of(out[1:-2])) == {*of_aapl}  # of it all has come since
@@ -172,6 +173,25 @@ def test_an_outage_before_the_first_print_is_one_with_it(replies: TapeReplies) -
         out = rig.feed(gap(41, 60), frames(trade(61)))
     assert [item for item in out if isinstance(item, Coverage)] == [gap(1, 60, refilled=True)]
     assert set(range(2, 61)) <= set(trades_of(out))
+
+
+def test_what_came_between_two_outages_does_not_bring_back_its_quotes(
+    replies: TapeReplies,
+) -> None:
+    between = [{"ev": "AM"}, quote(40), quote(41)]
+    with Rig(replies) as rig:
+        rig.begun()
+        assert rig.feed(gap(1, 40), Frames([5], [msgspec.json.encode(between)])) == []
+        *_, relived, live = rig.feed(gap(41, 60), after := frames(trade(61)))
+    assert relived == Frames([5], [b'[{"ev":"AM"}]'])
+    assert live is after
+
+
+def test_what_came_between_two_outages_stays_where_it_cannot_be_fetched() -> None:
+    with Rig(lambda n, heard: Reply({}, 403)) as rig:
+        rig.begun()
+        rig.feed(gap(1, 40), between := frames(quote(40)))
+        assert rig.feed(gap(41, 60), live := frames(trade(61))) == [gap(1, 60), between, live]
 
 
 def early(
@@ -245,7 +265,8 @@ def test_while_a_gap_is_unseen_each_further_outage_is_fetched_early_too(
         assert asked == 2 * len(SYMBOLS)
         rig.server.reply = replies
         rig.state.unseen_ns = gap(11, 60).from_ns, gap(11, 60).to_ns
-        assert set(range(12, 60)) <= set(trades_of(early(rig)))
+        missed = set(range(12, 60))
+        early(rig, until=lambda out: missed <= set(trades_of(out)))
         assert len(rig.server.heard) == 2 * asked
 
 
@@ -302,6 +323,20 @@ def test_a_listing_that_lags_for_ever_is_given_up(replies: TapeReplies) -> None:
         unlisted = frames({**trade(60), "i": "999"})
         assert rig.feed(gap(1, 60), unlisted) == [gap(1, 60), unlisted]
     assert "does not list the first live print yet" in rig.sentences[0]
+
+
+def test_what_comes_slowly_symbol_by_symbol_is_waited_for(replies: TapeReplies) -> None:
+    def slowly(n: int, heard: Heard) -> Reply:
+        return replies(n, heard)._replace(pause_s=0.2)
+
+    symbols = (*SYMBOLS, *(f"QUIET{n}" for n in range(30)))
+    limits = RefillLimits(patience_s=1.5, longest_s=30.0, settle_s=0)
+    with Rig(replies, symbols, limits=limits) as rig:
+        rig.begun()
+        rig.server.reply = slowly
+        out = rig.feed(gap(1, 60), frames(trade(60)))
+    assert out[0] == gap(1, 60, refilled=True)
+    assert rig.sentences == []
 
 
 def test_of_symbols_that_fail_alone_each_has_its_record(replies: TapeReplies) -> None:
@@ -400,6 +435,20 @@ def test_an_outage_leaves_a_newly_watched_symbol_to_its_own_first_print(
         out = rig.feed(gap(41, 60), frames(trade(60)), frames(trade(61)))
     refills = [(item.symbol, item.origin) for item in out if isinstance(item, Refill)]
     assert refills == [("AAPL", LATE), ("MSFT", WARMING)]
+
+
+def test_an_outage_right_behind_the_first_print_of_a_newly_watched_symbol_is_kept(
+    replies: TapeReplies,
+) -> None:
+    with Rig(replies, limits=RefillLimits(patience_s=30.0, settle_s=30.0)) as rig:
+        rig.refiller.through([frames(*map(trade, range(10)))])
+        rig.feed()
+        new = gap(0, 40, START, symbol="MSFT")
+        out = rig.feed(new, frames(trade(41)), gap(41, 60), frames(*map(trade, range(60, 70))))
+    assert [item for item in out if isinstance(item, Coverage)] == [
+        msgspec.structs.replace(new, refilled=True),
+        gap(41, 60, refilled=True),
+    ]
 
 
 def test_nothing_waits_for_a_server_that_hangs_and_the_end_lets_all_go(

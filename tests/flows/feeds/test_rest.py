@@ -163,3 +163,12 @@ def test_another_thread_can_end_all_waiting() -> None:
         trades(server, RestTiming(pauses_s=(30,)), patience)
     assert time.monotonic() - began < 5
     assert patience.over
+
+
+def test_patience_begins_anew_with_what_comes_but_not_for_ever() -> None:
+    short, long = Patience(0.5), Patience(0.5, longest_s=60)
+    time.sleep(0.5)
+    for patience in (short, long):
+        assert patience.over
+        patience.renew()
+    assert (short.over, long.over) == (True, False)

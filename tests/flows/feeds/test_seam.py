@@ -89,10 +89,28 @@ def test_a_print_that_was_sent_late_or_once_more_goes_on_in_its_place() -> None:
 def test_no_quote_is_put_before_a_print_that_it_did_not_stand_before() -> None:
     found = seam(live_trade(5, "5"), live_quote(6, "C"), then=[live_trade(9, "9", "B")])
     times = (4 * MS, 5 * MS + 10, 5 * MS + 30, 6 * MS, 7 * MS, 9 * MS, 10 * MS)
-    assert kept_quotes(found, "A", [trade(5 * MS + 20, "5")], *times) == [4 * MS, 5 * MS + 10]
     assert kept_quotes(found, "A", [], *times) == [4 * MS, 5 * MS + 10, 5 * MS + 30]
     assert kept_quotes(found, "C", [], *times) == [*times[:4]]
     assert kept_quotes(found, "D", [], *times) == [*times[:6]]
+    unnamed = seam(live_trade(5), then=[live_trade(9, "9", "B")])
+    listed = [trade(5 * MS + 20, None)]  # its second copy would be counted, too
+    assert kept_quotes(unnamed, "A", listed, *times) == [4 * MS, 5 * MS + 10]
+
+
+def test_prints_sent_before_the_quotes_were_granted_go_on_between_the_quotes_not_sent() -> None:
+    early = [live_trade(5, "5"), live_trade(7, "7"), live_quote(8)]
+    found = seam(*early, then=[live_trade(9, "9")])
+    trades = [trade(ms * MS, str(ms)) for ms in (4, 5, 7, 9)]
+    quotes = [quote(ms * MS) for ms in (3, 6, 8)]
+    rows = found.missed("A", trades, quotes, 0)
+    assert [[row["sip_timestamp"] // MS for row in some] for some in rows] == [[4, 5], [3, 6]]
+
+
+def test_quotes_sent_before_the_prints_were_granted_go_on_before_the_prints_not_sent() -> None:
+    found = seam(live_quote(5), live_quote(6), then=[live_trade(9, "9")])
+    trades, quotes = [trade(7 * MS, "7"), trade(9 * MS, "9")], [quote(5 * MS), quote(6 * MS)]
+    rows = found.missed("A", trades, quotes, 0)
+    assert [[row["sip_timestamp"] // MS for row in some] for some in rows] == [[7], [5, 6]]
 
 
 def test_a_print_without_an_id_is_let_through_from_behind_the_gaps_beginning_only() -> None:

@@ -201,6 +201,14 @@ def test_events_come_in_bursts_of_many_in_a_frame(tmp_path: Path) -> None:
     assert sum(large) > 490
 
 
+def test_nothing_is_lost_where_bursts_overlap(tmp_path: Path) -> None:
+    faults = [LargeFrames(after_events=40, for_events=300), LargeFrames(after_events=97)]
+    with MockPolygon([small_tape(tmp_path)], faults=faults, at_end="close") as mock:
+        heard = until_closed(subscribed(mock.ws_url))
+    assert [event["t"] for event in heard] == sorted(event["t"] for event in heard)
+    assert len(heard) == mock.sent[0] == 600
+
+
 def test_frames_come_close_to_a_size(tmp_path: Path) -> None:
     fault = LargeFrames(frame_bytes=1_000_000)
     with MockPolygon([small_tape(tmp_path, trades=6000)], faults=[fault], at_end="close") as mock:
