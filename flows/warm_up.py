@@ -20,6 +20,7 @@ from flows.places import cache_folder
 from operators import kernels
 from operators.aggressor import CLNV, Aggressor, SideRules
 from operators.books import Level, fill_books
+from operators.duplicates import TradeKeys
 from operators.eligibility import Eligibility, EligibilityRules
 from operators.freshness import Freshness, LagRules
 from operators.large_orders import LargeOrders, ParentRules
@@ -100,6 +101,7 @@ def warm_up(
     # State that was saved is unpacked by kernels of its own.
     Eligibility(EligibilityRules(Sessions((), None), 1000), judge.snapshot())(printed)
     RollingVolume(volume.snapshot())(printed)
+    TradeKeys().make_room(1 << 10, longs)  # more than its first table holds
     if not live:
         _warm_books(ticks, details)
     phase_name(Sessions(PHASES, None), time.time_ns() // MS)
