@@ -120,15 +120,17 @@ def _warm_books(ticks: Array, details: Array) -> None:
 
 
 def settle(*, live: bool) -> None:
-    """Take all that is there by now out of the collector's sight: it stays. The compiler goes.
+    """Take all that is there by now out of the collector's sight: it stays.
 
     Without this each full collection walks all of it, a twentieth of a second at a time.
 
     Args:
-        live: Rubbish is cleared first, which takes as long once.
+        live: Rubbish is cleared first, which takes as long once. A replay gives the compiler's
+            pages back; a live run does not risk to wait for one of them.
     """
     if live:
         gc.collect()
     gc.freeze()
-    give_back()
+    if not live:
+        give_back()
     atexit.register(gc.unfreeze)  # or DuckDB complains of leaks as the program ends

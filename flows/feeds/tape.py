@@ -23,7 +23,7 @@ from operators.state import check_version
 from operators.ticks import TRADE, Ticks
 
 BATCH = 524_288
-SLICES_AHEAD = 2
+SLICES_AHEAD = 4
 VERSION = 1
 _END = None
 

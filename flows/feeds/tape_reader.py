@@ -17,7 +17,7 @@ from operators.records import UnknownCondition
 from operators.ticks import DETAIL, TICK, TRADE, Array, Row, Ticks, no_depths
 from operators.values import CROSSED, GOOD, PROBLEMS, RejectLog
 
-SLICE_ROWS = 131_072  # laid out at a time; three slices are in memory, and a row group a file
+SLICE_ROWS = 131_072  # laid out at a time; six slices are in memory, and a row group a file
 BEGINNING = -(2**63)
 END = 2**63 - 1
 _NOTHING = np.empty(0, np.int64)
