@@ -36,7 +36,7 @@ OFF_MARKET_QUOTE_MS = 1000
 OFF_MARKET_FLOOR = 20_000  # 2 cents in 1e-6 dollar
 NEVER = -(2**62)
 NO_DAY = -(2**31)
-VERSION = 2
+VERSION = 3
 
 STATE = np.dtype(
     [
