@@ -164,7 +164,7 @@ class KeyJournal:
     def __init__(self, at_once: bool) -> None:
         self._parts: deque[_Part] = deque()
         self._blocks: list[Array] = []  # of this epoch
-        self._new = np.empty(BLOCK if at_once else 0, SEEN)
+        self._new = np.empty(BLOCK, SEEN)
         self._n = 0
         self._noted = 0  # keys of this epoch
         self._noting = at_once
@@ -225,8 +225,6 @@ class KeyJournal:
             keys = keys[: living(table, newest_ms, keys)]
             self._blocks = [pack(keys[np.argsort(keys["ms"], kind="stable")])]
             self._noting = True
-            if not len(self._new):
-                self._new = np.empty(BLOCK, SEEN)
         self._close_part(now_ms)
         return tuple(part.data for part in self._parts)
 
