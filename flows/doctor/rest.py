@@ -16,6 +16,7 @@ from flows.feeds.subscriptions import named
 from flows.settings import Settings
 
 SKEW_WARN_S = 2.0
+LISTED = ("trades", "quotes")
 MOST_SYMBOLS = 25  # that are looked up: a request each
 _LARGEST = 1 << 20
 _PLAN = "have the plan include it"
@@ -76,12 +77,13 @@ def _skew_s(date: str | None) -> float | None:
 
 
 def checks(
-    settings: Settings, symbols: Sequence[str], timeout_s: float
+    settings: Settings, symbol: str, symbols: Sequence[str], timeout_s: float
 ) -> tuple[list[Check], PolygonApi]:
     """Check the key, the clock, the market, the plan and the symbols.
 
     Args:
         settings: Host and key.
+        symbol: What to ask the plan for; the first of `symbols` if there are any.
         symbols: What would be watched; empty: the whole market.
         timeout_s: How long each answer may take.
 
@@ -98,10 +100,10 @@ def checks(
     done = [key, *_clock(now.skew_s)]
     if polygon_api == "ok":
         done.append(_market(now.body))
-        symbol = symbols[0] if symbols else "AAPL"
-        done += [_listing(settings, kind, symbol, timeout_s) for kind in ("trades", "quotes")]
+        trades, quotes = (_asked(settings, kind, symbol, timeout_s) for kind in LISTED)
+        done += [_listing(kind, said) for kind, said in zip(LISTED, (trades, quotes), strict=True)]
         if symbols and done[-2].status == OK:
-            done.append(_known(settings, symbols, timeout_s))
+            done.append(_known(settings, symbols, trades, timeout_s))
     return done, polygon_api
 
 
@@ -132,12 +134,19 @@ def _market(body: dict[str, Any]) -> Check:
     return Check("market", OK, str(body.get("market", "unknown")))
 
 
-def _listing(settings: Settings, kind: str, symbol: str, timeout_s: float) -> Check:
-    name = f"{kind} (REST)"
+def _asked(settings: Settings, kind: str, symbol: str, timeout_s: float) -> Answer | NoAnswerError:
+    """Ask for one trade or quote of a symbol."""
     try:
-        status = ask(settings, f"/v3/{kind}/{quote(symbol)}?limit=1", timeout_s).status
+        return ask(settings, f"/v3/{kind}/{quote(symbol, safe='')}?limit=1", timeout_s)
     except NoAnswerError as none:
-        return Check(name, FAIL, str(none), "try again")
+        return none
+
+
+def _listing(kind: str, answer: Answer | NoAnswerError) -> Check:
+    name = f"{kind} (REST)"
+    if isinstance(answer, NoAnswerError):
+        return Check(name, FAIL, str(answer), "try again")
+    status = answer.status
     if status == 200:
         return Check(name, OK, "in the plan")
     if status in (401, 403):
@@ -145,15 +154,18 @@ def _listing(settings: Settings, kind: str, symbol: str, timeout_s: float) -> Ch
     return Check(name, WARN, f"the answer is HTTP {status}", "try again later")
 
 
-def _known(settings: Settings, symbols: Sequence[str], timeout_s: float) -> Check:
-    """Check that each symbol has ever traded; the vendor's socket takes any name in silence."""
+def _known(
+    settings: Settings, symbols: Sequence[str], first: Answer | NoAnswerError, timeout_s: float
+) -> Check:
+    """Check that each symbol has ever traded; the vendor's socket takes any name in silence.
+
+    `first`: what was answered of the first of them.
+    """
     strangers, asked = [], 0
-    for symbol in symbols[:MOST_SYMBOLS]:
-        try:
-            answer = ask(settings, f"/v3/trades/{quote(symbol, safe='')}?limit=1", timeout_s)
-        except NoAnswerError:
-            break
-        if answer.status not in (200, 404):  # 429: the plan allows a few requests a minute
+    for n, symbol in enumerate(symbols[:MOST_SYMBOLS]):
+        answer = _asked(settings, "trades", symbol, timeout_s) if n else first
+        # 429: the plan allows a few requests a minute
+        if isinstance(answer, NoAnswerError) or answer.status not in (200, 404):
             break
         asked += 1
         if not answer.body.get("results"):

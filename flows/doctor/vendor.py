@@ -10,7 +10,9 @@ from typing import NamedTuple
 
 from flows.doctor import live, rest
 from flows.doctor.check import OK, WARN, Check, PolygonApi
-from flows.feeds.positions import PositionsError, read_positions
+from flows.feeds.polygon import watched
+from flows.feeds.positions import PositionsError
+from flows.feeds.subscriptions import WHOLE_MARKET
 from flows.settings import Settings
 
 
@@ -35,9 +37,9 @@ def checks(settings: Settings, runs: bool, timeout_s: float) -> Found:
             [Check(name, WARN, "skipped, no key", fix) for name in ("REST", "WebSocket")],
             "skipped",
         )
-    watched = _watched(settings)
-    symbol = watched[0] if watched else "AAPL"
-    found, polygon_api = rest.checks(settings, watched, timeout_s)
+    symbols = _watched(settings)
+    symbol = symbols[0] if symbols else "AAPL"
+    found, polygon_api = rest.checks(settings, symbol, symbols, timeout_s)
     if runs:
         found.append(Check("WebSocket", OK, "left to the running instance"))
     else:
@@ -47,11 +49,8 @@ def checks(settings: Settings, runs: bool, timeout_s: float) -> Found:
 
 def _watched(settings: Settings) -> list[str]:
     """Return the symbols a live run would watch; none for the whole market, or if none is known."""
-    if settings.monitoring_mode == "all":
-        return []
-    if settings.monitoring_mode == "watchlist" or settings.positions_file is None:
-        return list(settings.symbols)
     try:
-        return list(read_positions(settings.positions_file))
+        symbols = watched(settings, lambda _: None)()
     except PositionsError:  # the check of the configuration says so
         return []
+    return [] if symbols == WHOLE_MARKET else list(symbols)
