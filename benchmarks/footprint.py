@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -15,7 +14,7 @@ from benchmarks.live_process import Live, live
 from benchmarks.market import Shape, ticker
 from benchmarks.mock_process import mock
 from benchmarks.report import Figure, Result, ratio
-from benchmarks.sides import ROOT, BenchmarkError, Side, in_turn, memory_mib
+from benchmarks.sides import Side, in_turn, memory_mib, peak_mib
 
 FEW, MANY = 10, 12_000
 TICKS, QUICK_TICKS = 10_000_000, 2_500_000
@@ -23,17 +22,6 @@ WATCHED = 50
 WATCH_EVENTS, QUICK_WATCH_EVENTS, WATCH_RATE = 60_000, 20_000, 3_000
 SETTLE_S, IDLE_AFTER_S = 5.0, 3.0
 SAMPLE_S = 0.2
-
-
-# A child's peak begins with what its parent holds, and this process holds whole tapes: so the
-# parent is a small one.
-PEAK_OF = """
-import os, subprocess, sys
-child = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
-_, status, used = os.wait4(child.pid, 0)
-print(used.ru_maxrss)
-sys.exit(os.waitstatus_to_exitcode(status))
-"""
 
 
 def _sample(flow: Live, events: int) -> float:
@@ -70,16 +58,7 @@ def replay_peak(tape: Tape) -> float:
     """
     with tempfile.TemporaryDirectory(prefix="orderflow-bench-") as name:
         replay = [sys.executable, "-m", "flows.cli", "replay", *tape.files.values(), "--out", name]
-        done = subprocess.run(
-            [sys.executable, "-c", PEAK_OF, *replay],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            text=True,
-            check=False,
-        )
-    if done.returncode:
-        raise BenchmarkError(f"orderflow replay ended with {done.returncode}")
-    return int(done.stdout) / 1024
+        return peak_mib("orderflow replay", replay)
 
 
 def run(runs: int, quick: bool) -> Result:

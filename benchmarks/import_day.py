@@ -7,7 +7,6 @@ a query that streams, and hold more than the import may keep in memory.
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import tempfile
 import time
@@ -15,11 +14,10 @@ from pathlib import Path
 
 import duckdb
 
-from benchmarks.footprint import PEAK_OF
 from benchmarks.inputs import cache_folder, fingerprint, made
 from benchmarks.market import OPEN_NS, SESSION_NS, ticker
 from benchmarks.report import Figure, Result
-from benchmarks.sides import ROOT, BenchmarkError
+from benchmarks.sides import BenchmarkError, peak_mib
 
 DAY = "2026-11-20"
 SYMBOLS = 5_000
@@ -92,16 +90,8 @@ def run(runs: int, quick: bool) -> Result:
     with tempfile.TemporaryDirectory(prefix="orderflow-bench-", dir=cache_folder()) as name:
         command = [sys.executable, "-m", "flows.cli", "import", *map(str, files), "--out", name]
         started = time.perf_counter()
-        done = subprocess.run(
-            [sys.executable, "-c", PEAK_OF, *command],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            text=True,
-            check=False,
-        )
+        peak = peak_mib("orderflow import", command)
         seconds = time.perf_counter() - started
-        if done.returncode:
-            raise BenchmarkError(f"orderflow import ended with {done.returncode}")
         records = json.loads((Path(name) / "manifest.json").read_text())["files"]
     kept, dropped = rows - rows // TRADES_OF // 5_000, rows // TRADES_OF // 5_000
     found = sum(record["rows"] for record in records)
@@ -114,7 +104,7 @@ def run(runs: int, quick: bool) -> Result:
         (
             Figure("one import", seconds, "s", None if quick else MOST_S, at_most=True),
             Figure("rows a second", rows / seconds, "rows/s"),
-            Figure("peak memory", int(done.stdout) / 1024, "MiB"),
+            Figure("peak memory", peak, "MiB"),
         ),
         (),
         {
