@@ -1,9 +1,10 @@
 """What a snapshot costs the alerts: the whole flow stands still while its state is saved.
 
-The windows are filled first: six minutes of a busy market. Then a print that fires is due every
-five milliseconds, on a clock that does not wait for the flow, and each alert's latency is counted
-from the moment its print was due. What an alert waits at an epoch's end, beyond what alerts wait
-otherwise, is the stall. The processor time of it is told beside: other programs do not add to it.
+The windows are filled first: six minutes of a busy market. Then prints go on, and on a clock that
+does not wait for the flow some of them fire: one in 50 ms, and around an epoch's end one in 5. Each
+alert's latency is counted from the moment its print was due. What an alert waits at an epoch's end,
+beyond what alerts wait otherwise, is the stall. Its processor time is told beside: other programs
+do not add to it. More alerts would be no market's, and each symbol that had one is saved, too.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ from benchmarks.report import Figure, Result
 from benchmarks.sides import ROOT, BenchmarkError
 from flows.assembly import assemble
 from flows.feeds.tape_files import TapeSet
+from flows.part_files import PartFiles
+from flows.places import PARTS
 from flows.recovery import recovery_config
 from flows.settings import Settings
 from flows.warm_up import warm_up
@@ -54,6 +57,8 @@ TRADE_SHARE = 0.5  # quotes leave nothing but the last one of a symbol behind
 EPOCH_S = 1.0
 EPOCHS, QUICK_EPOCHS = 30, 8
 PING_NS = 5_000_000
+AROUND_NS = 50_000_000, 150_000_000  # before and after an epoch's end: of each ping a large print
+SELDOM = 10  # of so many pings elsewhere one has a large print
 SETTLED_NS = 700_000_000
 LARGE, SMALL = 12_000 * MICRO, 100 * MICRO
 
@@ -130,7 +135,8 @@ class Pings(StatefulSourcePartition[Ticks, None]):
         ticks["ts_ns"] = (self._event_ns + PING_NS * np.arange(1, n + 1))[:, None, None]
         ticks["price"] = 10 * MICRO
         ticks["size"] = 11 * MICRO, SMALL
-        ticks["size"][np.arange(n), numbers % SHARDS, 1] = LARGE
+        fires = np.flatnonzero(self._around_an_end(due_ns) | (numbers % SELDOM == 0))
+        ticks["size"][fires, numbers[fires] % SHARDS, 1] = LARGE
         self._event_ns += PING_NS * n
         self._number += n
         details = np.zeros((n, SHARDS), DETAIL)
@@ -139,6 +145,15 @@ class Pings(StatefulSourcePartition[Ticks, None]):
         details["lateness_ms"] = LATENESS_UNKNOWN
         details["received_ns"] = due_ns[:, None]
         return Ticks(self._names, ticks.ravel(), details.ravel(), marks=0)
+
+    def _around_an_end(self, due_ns: Array) -> Array:
+        """Return which pings are due when an epoch has just ended, or is about to."""
+        if not self._ends:
+            return np.ones(len(due_ns), bool)
+        before, after = AROUND_NS
+        since = due_ns - self._ends[-1].wall_ns
+        around: Array = (since < after) | (since > EPOCH_S * 1e9 - before)
+        return around
 
     def next_awake(self) -> datetime:
         """Return now: `next_batch` waits."""
@@ -178,15 +193,17 @@ def stalls(symbols: int, trades_a_second: int, epochs: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="orderflow-bench-") as name:
         folder = Path(name)
         source: Any = PingSource(columns(str(tape.trades), str(tape.quotes)), epochs)
-        run = assemble(folder, source, "tape", Settings(), None)
+        parts = PartFiles(folder / "recovery" / PARTS)
+        run = assemble(folder, source, "tape", Settings(), None, parts=parts)
         run_main(
             run.flow,
             epoch_interval=timedelta(seconds=EPOCH_S),
             recovery_config=recovery_config(folder / "recovery"),
         )
         run.history.finish("finished")
+        run.close()
         waits = _waits(folder / "alerts.jsonl")
-        store = sum(path.stat().st_size for path in (folder / "recovery").iterdir())
+        store = sum(path.stat().st_size for path in (folder / "recovery").glob("part-*"))
     usual = statistics.median(wait for _, wait in waits)
     windows = [*zip(source.ends, source.ends[1:], strict=False)]
     works = [

@@ -35,6 +35,7 @@ from flows.lines import (
 )
 from flows.notices import NoticeSink
 from flows.orderflow import Outputs, build, rules_of
+from flows.part_files import PartFiles
 from flows.places import ALERTS, COVERED, LEARNED, STATUS, live_folder, tape_folder
 from flows.settings import Settings
 from flows.track_record import TrackRecords, read_records
@@ -76,6 +77,7 @@ class Assembly:
     logs: _Logs
     recorder: Recorder | None
     served: Callable[[], None]  # ends it
+    parts: PartFiles | None
 
     @property
     def counts(self) -> Counts:
@@ -91,6 +93,8 @@ class Assembly:
         """Stop what goes on beside the dataflow."""
         if self.recorder is not None:
             self.recorder.close()
+        if self.parts is not None:
+            self.parts.close()
         self.served()
 
     def stop_on_signals(self) -> Callable[[], int | None]:
@@ -215,6 +219,7 @@ def assemble(
     settings: Settings,
     live: LiveLines | None,
     said: Callable[[str], object] = warn_stderr,
+    parts: PartFiles | None = None,
 ) -> Assembly:
     """Put a run together that writes below `root`.
 
@@ -225,6 +230,7 @@ def assemble(
         settings: Checked settings.
         live: Writer of heartbeats, for the live feed.
         said: Gets sentences for the user while the run goes on.
+        parts: Keeps large state beside the recovery store; None: that holds all.
 
     Raises:
         OrderflowError: the folder cannot be written, or the port of the metrics is taken.
@@ -257,12 +263,12 @@ def assemble(
     if recorder is not None and live_feed is not None:
         source = RecordedFeed(live_feed, recorder)
     learned = learned_of(settings, root, live=is_live)
-    flow = build(source, rules_of(settings, FEED_NAMES[kind], learned), outputs)
+    flow = build(source, rules_of(settings, FEED_NAMES[kind], learned), outputs, parts)
     served = _nothing
     if is_live and settings.metrics_port:
         served = _serve(settings, latencies, lambda: status.describe(copied(status.totals)))
     settle(live=is_live)
-    return Assembly(root, feed, flow, history, status, logs, recorder, served)
+    return Assembly(root, feed, flow, history, status, logs, recorder, served, parts)
 
 
 def _outputs(logs: _Logs, history: History, status: StatusSink, notices: NoticeSink) -> Outputs:

@@ -13,7 +13,7 @@ from flows.assembly import Assembly
 from flows.feeds.earlier import earlier_run
 from flows.feeds.polygon import PolygonFeed
 from flows.interrupts import ended_by_sigterm
-from flows.places import live_folder
+from flows.places import RECOVERY, live_folder
 from flows.recovery import StoreError
 from flows.run import EPOCH_S, prepare, run_through, say
 from flows.settings import Settings
@@ -39,11 +39,11 @@ def run_live(settings: Settings, snapshots: timedelta | None = None, **feed_opti
     root = live_folder(settings.data_dir)
     feed_options = {"earlier": lambda: earlier_run(root), **feed_options}
     with ended_by_sigterm():
-        run = prepare(settings, raise_refusal=False, **feed_options)
+        run = prepare(settings, raise_refusal=False, keep_parts=True, **feed_options)
     say(f"writing to {run.root}\n")
     recovery = None
     if isinstance(run.feed, PolygonFeed):
-        recovery, run.feed.goes_on = run.root / "recovery", True
+        recovery, run.feed.goes_on = run.root / RECOVERY, True
     try:
         if snapshots is None:
             whole_market = settings.monitoring_mode == "all"
@@ -65,7 +65,7 @@ def _without_store(
 
     What `died` could not write is taken over by the new run's log of the same file.
     """
-    store = died.root / "recovery"
+    store = died.root / RECOVERY
     say(
         f"{store}: the state of the run cannot be kept ({why.reason}): the run begins anew "
         "without it, and red bursts need five minutes of prints again; free space, and restart "

@@ -35,6 +35,7 @@ from operators.ledger import ledger
 from operators.market_context import ContextRules, market_context
 from operators.nbbo import Prints, nbbo
 from operators.own_sizes import PICO, OwnRules, own_large_orders
+from operators.parts import PartStore
 from operators.records import Alert, Coverage, Notice
 from operators.red_burst import BASELINE_MINUTES, BurstRules, red_burst
 from operators.resting_orders import RestingRules, resting_orders
@@ -161,13 +162,16 @@ def _ns(seconds: float) -> int:
     return min(round(seconds * 1e9), _ENDLESS_NS)
 
 
-def build(feed: Source[Any], rules: Rules, outputs: Outputs) -> Dataflow:
+def build(
+    feed: Source[Any], rules: Rules, outputs: Outputs, store: PartStore | None = None
+) -> Dataflow:
     """Wire a feed through the rules to the outputs.
 
     Args:
         feed: Frames of a socket or ticks of a tape, and what was not seen.
         rules: Of every operator.
         outputs: Where each stream ends.
+        store: Keeps large state beside the recovery store; None: that holds all.
 
     Returns:
         The dataflow. Step ids are permanent: renaming one forgets its saved state.
@@ -184,9 +188,9 @@ def build(feed: Source[Any], rules: Rules, outputs: Outputs) -> Dataflow:
         ticks = market_context("context", ticks, rules.context)
     prints = nbbo("nbbo", ticks)  # ("every", Prints); quotes and books go no further
     chunks = by_shard("shards", prints)  # ("3", Prints)
-    judged = eligibility("eligibility", chunks, rules.eligibility)
+    judged = eligibility("eligibility", chunks, rules.eligibility, store)
     signed = aggressor("aggressor", judged, rules.side)
-    rolled = rolling_volume("rolling_volume", signed)
+    rolled = rolling_volume("rolling_volume", signed, store)
     if rules.adaptive is None:
         parents = large_orders("large_orders", rolled, rules.parents)
     else:

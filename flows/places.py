@@ -14,6 +14,8 @@ COVERED = "coverage.jsonl"
 SCORES = "scorecard.jsonl"
 TUNES = "tune.jsonl"
 LEARNED = "learned.jsonl"
+RECOVERY = "recovery"  # the engine's store, of the live feed
+PARTS = "parts"  # of large state, in a recovery store
 
 
 def cache_folder() -> Path:

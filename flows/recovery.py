@@ -11,7 +11,7 @@ from bytewax.recovery import RecoveryConfig, init_db_dir
 
 from flows.errors import OrderflowError
 
-PAGE_BYTES = 65_536
+PAGE_BYTES = 16_384
 _STORE = re.compile(r'SqliteFailure\(.*?(?:Some\("([^"]*)"\))?\)$|src/recovery\.rs')
 
 
@@ -32,9 +32,10 @@ class StoreError(OrderflowError):
 
 
 def _enlarge_pages(folder: Path) -> None:
-    """Let the store take few large pages instead of many small ones, of which it keeps a list.
+    """Let the store take few larger pages instead of many small ones, of which it keeps a list.
 
-    A snapshot is megabytes, and the flow stands still until it is written: this halves that.
+    The flow stands still until a snapshot is written. Each of its dozen commits writes whole
+    pages, so much larger ones cost again what they save.
     """
     for part in folder.glob("part-*.sqlite3"):
         with contextlib.closing(sqlite3.connect(part)) as db:

@@ -25,13 +25,14 @@ from flows.feeds.tape import TapeFeed
 from flows.feeds.tape_files import expand, open_tapes
 from flows.learned import is_adaptive, learned_of
 from flows.orderflow import Outputs, build, rules_of
-from flows.places import live_folder
+from flows.part_files import PartFiles
+from flows.places import PARTS, RECOVERY, live_folder
 from flows.progress import shown
 from flows.recovery import StoreError, recovery_config
 from flows.settings import Settings, resolve_feed, resolve_watch
 from flows.summary import Summary
 from flows.warm_up import warm_up
-from operators.state import StateVersionError
+from operators.state import StateError
 from sinks.appendfile import LogError
 from sinks.elsewhere import SinkElsewhere, SourceElsewhere
 
@@ -159,7 +160,7 @@ def _cause(error: BaseException) -> OrderflowError | None:
     while seen is not None:
         if isinstance(seen, OrderflowError):
             return seen
-        if isinstance(seen, StateVersionError | LogError):
+        if isinstance(seen, StateError | LogError):
             return OrderflowError(str(seen))
         if isinstance(seen, RuntimeError) and (of_store := StoreError.of(seen)):
             return of_store
@@ -195,7 +196,8 @@ def replay(
     warm_up(say, adaptive=is_adaptive(settings))
     folder = "sample" if kind == "sample" else "replay"
     root = replay_folder(settings.data_dir, folder, out, recovery)
-    run = assemble(root, feed, kind, settings, None)
+    parts = PartFiles(recovery / PARTS) if recovery is not None else None
+    run = assemble(root, feed, kind, settings, None, parts=parts)
     started = time.perf_counter()
     with shown(feed.progress, progress):
         number = run_through(run, recovery)
@@ -230,13 +232,17 @@ def sample_tape() -> TapeFiles:
     return TapeFiles((str(sample.SAMPLE_TRADES), str(sample.SAMPLE_QUOTES)))
 
 
-def prepare(settings: Settings, raise_refusal: bool = True, **feed_options: Any) -> Assembly:
+def prepare(
+    settings: Settings, raise_refusal: bool = True, keep_parts: bool = False, **feed_options: Any
+) -> Assembly:
     """Put together the run the settings ask for, kernels compiled, nothing opened yet.
 
     Args:
         settings: Checked settings.
         raise_refusal: A refused login, or a disk that refuses lines to the end, raises inside
             the dataflow, for a runner that does not look at the run afterwards.
+        keep_parts: Of the live feed, beside the recovery store of its folder. Otherwise they are
+            only read there, for a runner whose store may be elsewhere, or nowhere.
         feed_options: Of the live feed, over what the settings say: how long it waits for what.
 
     Raises:
@@ -255,7 +261,8 @@ def prepare(settings: Settings, raise_refusal: bool = True, **feed_options: Any)
         lines = LiveLines(settings.heartbeat_seconds, settings.feed_delay_seconds)
         listeners = Listeners(lines.blind, lines.restored, lambda text: say(f"{text}\n"))
         live = polygon_feed(settings, listeners, raise_refusal=raise_refusal, **feed_options)
-        run = assemble(root, live, kind, settings, lines, listeners.said)
+        parts = PartFiles(root / RECOVERY / PARTS, keeps=keep_parts)
+        run = assemble(root, live, kind, settings, lines, listeners.said, parts)
         for log in run.logs:
             log.raise_unwritten = raise_refusal
         return run
@@ -287,7 +294,9 @@ def dataflow(settings: Settings) -> Dataflow:
         warm_up(say, adaptive=is_adaptive(settings))
         live = live_folder(settings.data_dir) if kind == "polygon" else None
         learned = learned_of(settings, live, live=live is not None)
-        return build(SourceElsewhere(), rules_of(settings, FEED_NAMES[kind], learned), elsewhere())
+        parts = PartFiles(live / RECOVERY / PARTS, keeps=False) if live is not None else None
+        rules = rules_of(settings, FEED_NAMES[kind], learned)
+        return build(SourceElsewhere(), rules, elsewhere(), parts)
     run = prepare(settings)
     run.stop_on_signals()
     say(f"writing to {run.root}\n")

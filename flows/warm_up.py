@@ -17,7 +17,7 @@ from flows.feeds.tape_columns import Columns, read_only
 from flows.feeds.tape_merge import Run, depths_in_places, merged
 from flows.feeds.tape_symbols import SymbolHashes
 from flows.places import cache_folder
-from operators import kernels
+from operators import kernels, volume_journal
 from operators.aggressor import CLNV, Aggressor, SideRules
 from operators.books import Level, fill_books
 from operators.duplicates import TradeKeys
@@ -99,8 +99,9 @@ def warm_up(
         own = OwnLargeOrders(OwnRules(ParentRules(10, 1), 0), {})
         UsualVolume(Sessions((), None), {})(own(printed))
     # State that was saved is unpacked by kernels of its own.
-    Eligibility(EligibilityRules(Sessions((), None), 1000), judge.snapshot())(printed)
+    Eligibility(EligibilityRules(Sessions((), None), 1000, True), judge.snapshot())(printed)
     RollingVolume(volume.snapshot())(printed)
+    volume_journal.warm_up()
     TradeKeys().make_room(1 << 10, longs)  # more than its first table holds
     if not live:
         _warm_books(ticks, details)

@@ -10,6 +10,7 @@ import numpy as np
 
 from operators.kernels import kernel, step
 from operators.key_journal import LOOK_BACK_MS, SEEN, KeyJournal, pack, unpack
+from operators.parts import PartStore, Place, bytes_of
 from operators.ticks import ID_MOCK_ROW, Array, Row
 
 
@@ -92,13 +93,24 @@ class TradeKeys:
     Args:
         saved: Parts of a snapshot; their `symbol` is the row they were saved under.
         at_once: Pack keys for the first snapshot as they come.
+        store: Has the parts that a snapshot only names, and keeps new ones.
+
+    Raises:
+        StateError: a part is named, and there is no store.
     """
 
-    def __init__(self, saved: tuple[Array, ...] = (), *, at_once: bool = False) -> None:
+    def __init__(
+        self,
+        saved: tuple[Array | Place, ...] = (),
+        *,
+        at_once: bool = False,
+        store: PartStore | None = None,
+    ) -> None:
         self.table = _free(1024)
         self._used = 0
-        self._journal = KeyJournal(at_once)
-        keys = np.concatenate([np.empty(0, SEEN), *map(unpack, saved)])
+        self._journal = KeyJournal(at_once, store)
+        blocks = [bytes_of(part, store) for part in saved]
+        keys = np.concatenate([np.empty(0, SEEN), *map(unpack, blocks)])
         self._saved = keys[np.argsort(keys["symbol"], kind="stable")]
 
     def noted(self, rows: Array, cells: int) -> None:
@@ -142,7 +154,7 @@ class TradeKeys:
                 self._used += _rehash(keys, newest_ms, self.table)
                 self._journal.add(keys)
 
-    def snapshot(self, newest_ms: Array, waiting: list[int]) -> tuple[Array, ...]:
+    def snapshot(self, newest_ms: Array, waiting: list[int]) -> tuple[Array | Place, ...]:
         """Return the young keys, then those whose symbol has not come back yet, in parts.
 
         Args:

@@ -12,6 +12,7 @@ from operators.columns import columns
 from operators.duplicates import TradeKeys, remember
 from operators.kernels import kernel, step
 from operators.nbbo import PRINT, Prints
+from operators.parts import PartStore
 from operators.sessions import DAY_MS, PHASE, Sessions, phase_table
 from operators.state import Scratch, Snapshot, SymbolRows, blank
 from operators.ticks import GAP, ID_ROW, LATENESS_UNKNOWN, MS, TRADE, Array, Row
@@ -217,13 +218,20 @@ class EligibilityRules:
 class Eligibility:
     """Give each print its verdict, and mark the print at which a symbol's windows start anew."""
 
-    def __init__(self, rules: EligibilityRules, saved: Snapshot | None = None) -> None:
+    def __init__(
+        self,
+        rules: EligibilityRules,
+        saved: Snapshot | None = None,
+        store: PartStore | None = None,
+    ) -> None:
         self._rules = rules
         never = blank(
             STATE, phase_ms=NEVER, floor_ms=NEVER, counted_ms=NEVER, newest_ms=NEVER, day=NO_DAY
         )
         self._state = SymbolRows(never, saved, VERSION)
-        self._keys = TradeKeys(saved.parts if saved is not None else (), at_once=rules.live)
+        parts = saved.parts if saved is not None else ()
+        at_once = rules.live or store is not None
+        self._keys = TradeKeys(parts, at_once=at_once, store=store)
         self._turned = Scratch(LEDGER)
         self._day = NEVER
         self._phases = np.empty(0, PHASE)
@@ -295,7 +303,10 @@ class Eligibility:
 
 @operator
 def eligibility(
-    step_id: str, up: KeyedStream[Prints], rules: EligibilityRules
+    step_id: str,
+    up: KeyedStream[Prints],
+    rules: EligibilityRules,
+    store: PartStore | None = None,
 ) -> KeyedStream[Prints]:
     """Say of each print whether it counts, and if not, why.
 
@@ -303,6 +314,7 @@ def eligibility(
         step_id: Name of the step, and the key of its saved state.
         up: `(shard, chunk)`, in arrival order.
         rules: Sessions and lateness.
+        store: Keeps trade keys beside the snapshots; None: these hold them.
 
     Returns:
         `(shard, chunk)` with `verdict` and `resets`.
@@ -310,4 +322,4 @@ def eligibility(
     Source:
         detectors.md sections 1 and 2.
     """
-    return columns("columns", up, lambda saved: Eligibility(rules, saved))
+    return columns("columns", up, lambda saved: Eligibility(rules, saved, store))

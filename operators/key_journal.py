@@ -2,23 +2,21 @@
 
 The table of keys is large and in no order, so going through it takes long, and the flow stands
 still meanwhile. So keys are packed block by block while prints come. A snapshot only closes the
-part of its epoch, and hands on the parts before it as they are. Once a part is older than any
-look-up goes back, it is read again and what still counts of it is noted anew: hardly anything.
+part of its epoch, and hands on the parts before it as they are, or where they stand if a store has
+them. Once a part is older than any look-up goes back, it is read again and what still counts of it
+is noted anew: hardly anything.
 """
 
 from __future__ import annotations
-
-from collections import deque
-from typing import NamedTuple
 
 import numpy as np
 
 from operators.kernels import kernel
 from operators.packing import LONGEST, get, get_change, put, put_change
+from operators.parts import PartLog, PartStore, Place
 from operators.ticks import ID_MOCK_ROW, ID_ROW, MS, TRADE, Array
 
 LOOK_BACK_MS = 360_000
-PARTS = 40  # at an epoch of 10 s, a little more than the look-back
 BLOCK = 1 << 14  # keys packed at a time: a fraction of a millisecond
 MOST = 1 << 21  # keys of one epoch: a tape read at full speed, whose epochs hold hours, has more
 _VENUES = 64
@@ -129,26 +127,12 @@ def pack(keys: Array) -> Array:
     return out[: _HEAD + n].copy()
 
 
-def unpack(part: Array) -> Array:
-    """Return the keys of a part, which is blocks one after the other."""
-    blocks = [np.empty(0, SEEN)]
-    while len(part):
-        count, n = part[:_HEAD].view(np.int64).tolist()
-        keys = np.empty(count, SEEN)
-        _unpack(part[_HEAD : _HEAD + n], np.empty(_VENUES, np.uint64), keys)
-        blocks.append(keys)
-        part = part[_HEAD + n :]
-    return np.concatenate(blocks)
-
-
-class _Part(NamedTuple):
-    """Blocks of one epoch, and the newest print of any symbol at its end.
-
-    Not of its own keys: those of a symbol that went quiet would be noted anew at every snapshot.
-    """
-
-    data: Array
-    newest_ms: int
+def unpack(block: Array) -> Array:
+    """Return the keys of a block."""
+    count, n = block[:_HEAD].view(np.int64).tolist()
+    keys = np.empty(count, SEEN)
+    _unpack(block[_HEAD : _HEAD + n], np.empty(_VENUES, np.uint64), keys)
+    return keys
 
 
 class KeyJournal:
@@ -159,11 +143,11 @@ class KeyJournal:
     Args:
         at_once: Note from the start on. Otherwise from the first snapshot on, and a run without
             snapshots has no work with it.
+        store: Keeps parts beside the snapshots; None: each snapshot holds them all.
     """
 
-    def __init__(self, at_once: bool) -> None:
-        self._parts: deque[_Part] = deque()
-        self._blocks: list[Array] = []  # of this epoch
+    def __init__(self, at_once: bool, store: PartStore | None = None) -> None:
+        self._log = PartLog(store)
         self._new = np.empty(BLOCK, SEEN)
         self._n = 0
         self._noted = 0  # keys of this epoch
@@ -189,28 +173,18 @@ class KeyJournal:
         if self._n + keys > BLOCK:
             self._close_block()
         if self._noted > MOST:
-            self._forget()
+            self._log.forget()  # the next snapshot is to pack the whole table
+            self._noted, self._n = 0, 0
+            self._noting = False
         return self._noting
 
     def _close_block(self) -> None:
         if self._n:
-            self._blocks.append(pack(self._new[: self._n]))
+            self._log.add(pack(self._new[: self._n]))
         self._noted += self._n
         self._n = 0
 
-    def _close_part(self, newest_ms: int) -> None:
-        self._close_block()
-        if self._blocks:
-            self._parts.append(_Part(np.concatenate(self._blocks), newest_ms))
-        self._blocks, self._noted = [], 0
-
-    def _forget(self) -> None:
-        """Note no more before the next snapshot, which is to pack the whole table."""
-        self._parts.clear()
-        self._blocks, self._noted, self._n = [], 0, 0
-        self._noting = False
-
-    def parts(self, table: Array, newest_ms: Array) -> tuple[Array, ...]:
+    def parts(self, table: Array, newest_ms: Array) -> tuple[Array | Place, ...]:
         """Return what the table holds, in parts to save.
 
         Args:
@@ -218,21 +192,16 @@ class KeyJournal:
             newest_ms: By symbol, the newest print: what is 360 s older is left out.
         """
         now_ms = int(newest_ms.max()) if len(newest_ms) else 0
-        if self._noting:
-            self._note_old_again(newest_ms, now_ms - LOOK_BACK_MS)
+        while self._noting and (old := self._log.give_up(now_ms - LOOK_BACK_MS)):
+            for block in old:
+                keys = unpack(block)
+                young = np.empty(len(keys), SEEN)
+                self.add(young[: living(keys, newest_ms, young)])
         if not self._noting:
             keys = np.empty(len(table), SEEN)
             keys = keys[: living(table, newest_ms, keys)]
-            self._blocks = [pack(keys[np.argsort(keys["ms"], kind="stable")])]
+            self._log.add(pack(keys[np.argsort(keys["ms"], kind="stable")]))
             self._noting = True
-        self._close_part(now_ms)
-        return tuple(part.data for part in self._parts)
-
-    def _note_old_again(self, newest_ms: Array, before_ms: int) -> None:
-        """Note what is left of the parts that are too old, or too many."""
-        while self._parts and self._noting:
-            if len(self._parts) < PARTS and self._parts[0].newest_ms >= before_ms:
-                return
-            keys = unpack(self._parts.popleft().data)
-            young = np.empty(len(keys), SEEN)
-            self.add(young[: living(keys, newest_ms, young)])
+        self._close_block()
+        self._noted = 0
+        return self._log.close_epoch(now_ms)

@@ -18,17 +18,24 @@ from operators.columns import columns
 from operators.eligibility import WINDOW_S
 from operators.kernels import kernel, step
 from operators.nbbo import Prints
-from operators.packing import LONGEST, get, get_shares, put, put_shares
+from operators.parts import PartStore, bytes_of
 from operators.state import Snapshot, SymbolRows, blank
 from operators.ticks import MS, Array, Row
 from operators.verdicts import COUNTED, GAP_MARK, OUT_OF_ORDER, SEEN_MARK
+from operators.volume_journal import (
+    BUCKET,
+    NONE,
+    SAVED,
+    STATE,
+    VolumeJournal,
+    chain_of,
+    living,
+    pack_saved,
+)
 
 CURRENT_S = 60
 NOT_YET = -1
-NONE = -1
-VERSION = 2
-TOGETHER = 16  # chains a processor can wait for at a time
-FEWEST_BYTES, MOST_BYTES = 4, 4 * LONGEST  # of a packed bucket
+VERSION = 3
 
 VOLUME = np.dtype(
     [
@@ -40,31 +47,6 @@ VOLUME = np.dtype(
     ]
 )
 """Rolling volume at a counted print, in 1e-6 share; zeros at prints that do not count."""
-
-STATE = np.dtype(
-    [
-        ("current", np.int64),
-        ("baseline", np.int64),
-        ("sells", np.int64),
-        ("buys", np.int64),
-        ("first_ms", np.int64),  # from when on the symbol was fully seen, or NOT_YET
-        ("oldest", np.int32),  # first bucket of the baseline, or of all
-        ("middle", np.int32),  # first bucket of the current minute
-        ("newest", np.int32),
-    ],
-    align=True,
-)
-
-BUCKET = np.dtype(
-    [
-        ("volume", np.int64),
-        ("sells", np.int64),
-        ("buys", np.int64),
-        ("second", np.uint32),
-        ("next", np.int32),  # the next newer bucket of the symbol, or the next free one
-    ],
-    align=True,
-)
 
 
 @step
@@ -109,6 +91,9 @@ def _clear(mine: Row, buckets: Array, pool: Array) -> None:
     mine["oldest"] = NONE
     mine["middle"] = NONE
     mine["newest"] = NONE
+    mine["since"] = NONE
+    mine["changed"] = 1
+    mine["generation"] += 1
 
 
 @step
@@ -127,6 +112,8 @@ def _advance(mine: Row, buckets: Array, pool: Array, second: int) -> None:
     while at != NONE and np.int64(buckets[at]["second"]) <= second - WINDOW_S:
         after = buckets[at]["next"]
         mine["baseline"] -= buckets[at]["volume"]
+        if at == mine["since"]:
+            mine["since"] = NONE
         _free_bucket(buckets, pool, at)
         at = after
     mine["oldest"] = at
@@ -138,6 +125,7 @@ def _advance(mine: Row, buckets: Array, pool: Array, second: int) -> None:
 def _add_in_order(
     mine: Row, buckets: Array, pool: Array, second: int, size: int, side: int
 ) -> None:
+    mine["changed"] = 1
     newest = mine["newest"]
     if newest == NONE or np.int64(buckets[newest]["second"]) != second:
         _advance(mine, buckets, pool, second)
@@ -181,6 +169,10 @@ def _add_behind(mine: Row, buckets: Array, pool: Array, second: int, size: int) 
             mine["middle"] = fresh
         at = fresh
     buckets[at]["volume"] += size
+    mine["changed"] = 1
+    since = mine["since"]
+    if since != NONE and second < np.int64(buckets[since]["second"]):
+        mine["since"] = at
     if second > newest_second - CURRENT_S:
         mine["current"] += size
     else:
@@ -234,70 +226,27 @@ def _roll(
             mine["first_ms"] = rows[i]["ts_ns"] // MS
 
 
-@step
-def _fetch(state: Array, buckets: Array, ends: Array, first: int) -> None:
-    """Bring the buckets of a few symbols into the cache, and write garbage to their `ends`.
-
-    A chain lies all over the memory, and its next bucket is not known before this one is there.
-    Several chains side by side wait together for what one would wait alone.
-    """
-    last = min(first + TOGETHER, len(ends))
-    for k in range(first, last):
-        ends[k] = state[k]["oldest"]
-    more = True
-    while more:
-        more = False
-        for k in range(first, last):
-            if ends[k] != NONE:
-                ends[k] = buckets[ends[k]]["next"]
-                more = True
-
-
 @kernel
-def _pack(state: Array, buckets: Array, ends: Array, out: Array) -> None:
-    """Write the buckets to `out`, symbol by symbol and oldest first; `ends` of each symbol's."""
-    n = 0
-    for k in range(len(ends)):
-        if k % TOGETHER == 0:
-            _fetch(state, buckets, ends, k)
-        at = state[k]["oldest"]
-        second = np.int64(0)
-        while at != NONE:
-            bucket = buckets[at]
-            n = put(out, n, np.int64(bucket["second"]) - second)
-            second = np.int64(bucket["second"])
-            n = put_shares(out, n, bucket["sells"])
-            n = put_shares(out, n, bucket["buys"])
-            n = put_shares(out, n, bucket["volume"] - bucket["sells"] - bucket["buys"])
-            at = bucket["next"]
-        ends[k] = n
-
-
-@kernel
-def _unpack(mine: Row, data: Array, buckets: Array, pool: Array) -> None:
+def _chain(mine: Row, saved: Array, buckets: Array, pool: Array) -> None:
     """Chain the saved buckets of one symbol into the pool."""
     mine["oldest"] = NONE
     mine["middle"] = NONE
     mine["newest"] = NONE
-    second = np.int64(0)
-    n = 0
-    while n < len(data):
-        later, n = get(data, n)
-        sells, n = get_shares(data, n)
-        buys, n = get_shares(data, n)
-        unknown, n = get_shares(data, n)
-        second += np.int64(later)
-        at = _new_bucket(buckets, pool, second)
-        buckets[at]["volume"] = sells + buys + unknown
-        buckets[at]["sells"] = sells
-        buckets[at]["buys"] = buys
+    mine["since"] = NONE
+    mine["changed"] = 1
+    for i in range(len(saved)):
+        at = _new_bucket(buckets, pool, saved[i]["second"])
+        bucket = buckets[at]
+        bucket["volume"] = saved[i]["sells"] + saved[i]["buys"] + saved[i]["unknown"]
+        bucket["sells"] = saved[i]["sells"]
+        bucket["buys"] = saved[i]["buys"]
         if mine["newest"] == NONE:
             mine["oldest"] = at
         else:
             buckets[mine["newest"]]["next"] = at
         mine["newest"] = at
     at = mine["oldest"]
-    while at != NONE and np.int64(buckets[at]["second"]) <= second - CURRENT_S:
+    while at != NONE and np.int64(buckets[at]["second"]) <= saved[-1]["second"] - CURRENT_S:
         at = buckets[at]["next"]
     mine["middle"] = at
 
@@ -305,21 +254,23 @@ def _unpack(mine: Row, data: Array, buckets: Array, pool: Array) -> None:
 class RollingVolume:
     """Keep the rolling volume of each symbol and put it beside each counted print."""
 
-    def __init__(self, saved: Snapshot | None = None) -> None:
-        empty = blank(STATE, first_ms=NOT_YET, oldest=NONE, middle=NONE, newest=NONE)
+    def __init__(self, saved: Snapshot | None = None, store: PartStore | None = None) -> None:
+        empty = blank(STATE, first_ms=NOT_YET, oldest=NONE, middle=NONE, newest=NONE, since=NONE)
         self._state = SymbolRows(empty, saved, VERSION)
         self._buckets = np.empty(1024, BUCKET)
         self._pool = np.array([NONE, 0, 0])  # first free, ever used, in use
-        self._saved, self._saved_ends = np.empty(0, np.uint8), np.empty(0, np.int64)
+        self._journal = VolumeJournal(store)
+        self._saved = np.empty(0, SAVED)
         if saved is not None:
-            self._saved, self._saved_ends = saved.parts
+            parts = [bytes_of(part, store) for part in saved.parts]
+            self._saved = living(parts, saved.rows["generation"])
 
     def __call__(self, chunk: Prints) -> Prints:
         """Return `chunk` with `volume`, rows of VOLUME."""
         for row, saved_row in self._state.bind(chunk.names):
-            saved = self._saved_buckets(saved_row)
-            self._make_room(len(saved) // FEWEST_BYTES)
-            _unpack(self._state.rows[row], saved, self._buckets, self._pool)
+            saved = chain_of(self._saved, saved_row)
+            self._make_room(len(saved))
+            _chain(self._state.rows[row], saved, self._buckets, self._pool)
         self._make_room(len(chunk))
         chunk.volume = np.empty(len(chunk), VOLUME)
         _roll(
@@ -343,33 +294,32 @@ class RollingVolume:
             grown[: len(self._buckets)] = self._buckets
             self._buckets = grown
 
-    def _saved_buckets(self, saved_row: int) -> Array:
-        end = self._saved_ends[saved_row]
-        start = self._saved_ends[saved_row - 1] if saved_row else 0
-        return self._saved[start:end]
-
     def finish(self) -> None:
         """Have nothing left to say at the end of the feed."""
 
     def snapshot(self) -> Snapshot:
         """Return the state to save: rows, and the buckets of each."""
-        ends = np.empty(len(self._state.names), np.int64)
-        packed = np.empty(MOST_BYTES * int(self._pool[2]), np.uint8)
-        _pack(self._state.rows, self._buckets, ends, packed)
-        live = packed[: ends[-1] if len(ends) else 0].copy()
-        waiting = [self._saved_buckets(row) for row in self._state.waiting()]
-        lengths = np.array([len(live), *map(len, waiting)], np.int64)
-        parts = np.concatenate([live, *waiting]), np.concatenate([ends, lengths.cumsum()[1:]])
+        symbols = len(self._state.names)
+        live = self._state.rows[:symbols]
+        parts = self._journal.parts(live, self._buckets, int(self._pool[2]))
+        waiting = self._state.waiting()
+        if waiting:
+            chains = [chain_of(self._saved, row) for row in waiting]
+            rows = np.repeat(np.arange(symbols, symbols + len(waiting)), [*map(len, chains)])
+            parts = (*parts, pack_saved(np.concatenate(chains), rows))
         return self._state.snapshot(parts)
 
 
 @operator
-def rolling_volume(step_id: str, up: KeyedStream[Prints]) -> KeyedStream[Prints]:
+def rolling_volume(
+    step_id: str, up: KeyedStream[Prints], store: PartStore | None = None
+) -> KeyedStream[Prints]:
     """Add the volume of the last minute, by side, and of the five minutes before it.
 
     Args:
         step_id: Name of the step, and the key of its saved state.
         up: `(shard, chunk)`, with verdicts and sides, in arrival order.
+        store: Keeps buckets beside the snapshots; None: these hold them.
 
     Returns:
         `(shard, chunk)` with `volume`.
@@ -377,4 +327,4 @@ def rolling_volume(step_id: str, up: KeyedStream[Prints]) -> KeyedStream[Prints]
     Source:
         detectors.md section 6.
     """
-    return columns("columns", up, RollingVolume)
+    return columns("columns", up, lambda saved: RollingVolume(saved, store))

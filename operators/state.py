@@ -12,16 +12,21 @@ from operators.ticks import Array
 class Snapshot(NamedTuple):
     """Rows of state by symbol, as saved: `rows` has one row for each of `names`.
 
-    `parts` are further arrays the rows refer to, in an order of the owner's choosing.
+    `parts` are further arrays the rows refer to, in an order of the owner's choosing, or where
+    they stand.
     """
 
     version: int
     names: tuple[str, ...]
     rows: Array
-    parts: tuple[Array, ...] = ()
+    parts: tuple[Any, ...] = ()
 
 
-class StateVersionError(RuntimeError):
+class StateError(RuntimeError):
+    """Saved state cannot be gone on from."""
+
+
+class StateVersionError(StateError):
     """Saved state was written by another version of the operator."""
 
 
@@ -98,7 +103,7 @@ class SymbolRows:
         """The saved rows whose symbol has not appeared, in the order a snapshot keeps them."""
         return list(self._saved.values())
 
-    def snapshot(self, parts: tuple[Array, ...] = ()) -> Snapshot:
+    def snapshot(self, parts: tuple[Any, ...] = ()) -> Snapshot:
         """Return the rows in a form to pickle: a copy, without spare capacity.
 
         Rows still waiting for their symbol are kept behind the live ones.

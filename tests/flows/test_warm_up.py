@@ -9,6 +9,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 COMPILED_LATER = """
 import sys
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import flows.run
@@ -26,7 +28,10 @@ events = [event(sym=f"S{n}") for n in range(600) for event in (wire_trade, wire_
 decode = Decoder()
 for _ in range(2):
     decode(frames(frame(*events), frame(wire_trade(i="a"))))
-replay(Settings(), sample_tape(), Path(sys.argv[1]))
+flows.run.run_through = partial(flows.run.run_through, snapshots=timedelta(0))
+out = Path(sys.argv[1])
+for _ in range(2):  # the second time with the state of the first
+    replay(Settings(), sample_tape(), out, recovery=out / "recovery")
 print([k.py_func.__name__ for k in _kernels if len(k.overloads) > before[k]])
 """
 

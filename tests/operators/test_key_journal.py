@@ -14,7 +14,9 @@ from operators import key_journal
 from operators.key_journal import SEEN, KeyJournal, pack, unpack
 from operators.nbbo import PRINT
 from operators.packing import LONGEST, get, get_change, get_shares, put, put_change, put_shares
+from operators.parts import bytes_of
 from operators.ticks import GAP, ID_MOCK_ROW, ID_NUMBER, ID_ROW, ID_TEXT, MS, TRADE
+from tests.operators.part_store import MemoryStore
 
 Key = tuple[int, int, int, int, int]  # as SEEN
 
@@ -87,20 +89,28 @@ def youngest(keys: Any, newest_ms: Any) -> dict[tuple[int, ...], int]:
     return found
 
 
+@pytest.mark.parametrize("store", [None, "keeps", "full"])
 @pytest.mark.parametrize("at_once", [True, False])
 @pytest.mark.parametrize(("parts", "block", "most"), [(3, 7, 999), (99, 7, 999), (3, 7, 20)])
 def test_the_parts_hold_what_was_noted_and_is_young(
-    at_once: bool, parts: int, block: int, most: int, monkeypatch: pytest.MonkeyPatch
+    at_once: bool,
+    store: str | None,
+    parts: int,
+    block: int,
+    most: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Parts given up by their number and by their age; and so many keys that none are noted."""
-    monkeypatch.setattr(key_journal, "PARTS", parts)
+    monkeypatch.setattr("operators.parts.EPOCHS", parts)
     monkeypatch.setattr(key_journal, "BLOCK", block)
     monkeypatch.setattr(key_journal, "MOST", most)
     rng = random.Random(1)
-    journal, every = KeyJournal(at_once), np.empty(0, SEEN)
+    kept = MemoryStore(full=store == "full") if store is not None else None
+    journal, every = KeyJournal(at_once, kept), np.empty(0, SEEN)
     newest_ms = np.zeros(4, np.int64)
     largest = 0
-    for minute in range(30):
+    snapshots: list[tuple[Any, ...]] = []
+    for minute in range(60):
         rows = prints(rng, minute * 60_000, 30)
         journal.note(rows)
         noted = np.empty(len(rows), SEEN)
@@ -108,10 +118,22 @@ def test_the_parts_hold_what_was_noted_and_is_young(
         for row in rows[rows["kind"] == TRADE]:
             newest_ms[row["symbol"]] = max(newest_ms[row["symbol"]], row["ts_ns"] // MS)
         if minute % 2:
-            found = np.concatenate([*map(unpack, journal.parts(every, newest_ms))])
+            snapshots.append(journal.parts(every, newest_ms))
+            found = keys_of(snapshots[-1], kept)
             assert youngest(found, newest_ms) == youngest(every, newest_ms)
             largest = max(largest, len(found))
-    assert 0 < largest < 220  # of more than 500 noted
+            for snapshot in snapshots[-2:]:  # which the engine may resume from
+                keys_of(snapshot, kept)
+    assert 0 < largest < 220  # of more than 1,000 noted
+    if store == "keeps":
+        assert kept is not None
+        assert len(kept.gone) > len(kept.kept) / 3
+        assert not any(isinstance(part, np.ndarray) for part in snapshots[-1])
+
+
+def keys_of(snapshot: tuple[Any, ...], store: MemoryStore | None) -> Any:
+    """The keys of a snapshot, wherever they are."""
+    return np.concatenate([unpack(bytes_of(part, store)) for part in snapshot])
 
 
 def test_a_part_is_packed_once() -> None:

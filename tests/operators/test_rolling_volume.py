@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,9 @@ from operators.aggressor import BUY, SELL
 from operators.nbbo import Prints
 from operators.rolling_volume import RollingVolume
 from operators.verdicts import BLOCK, COUNTED
+from operators.volume_journal import NONE
 from tests.make import P, behind, buy, gap, prints, sell, stored
+from tests.operators.part_store import MemoryStore
 from tests.reference_cases import OPEN_MS
 
 MICRO = 1_000_000
@@ -173,18 +176,67 @@ def brute(rows: list[P]) -> list[tuple[int, int, int, int]]:
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("chunk", [1, 37, 5_000])
 def test_rolling_sums_are_those_of_a_brute_force(seed: int, chunk: int) -> None:
-    """With restarts on the way, after which the symbols come in another order."""
+    rows = ordered_prints(seed)
+    chunks = [rows[at : at + chunk] for at in range(0, len(rows), chunk)]
+    operator = RollingVolume()
+    got = [operator(prints(*rows, names=("X", "Y", "Z"))).volume for rows in chunks]
+    assert sums(got) == brute(rows)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("epochs", [2, 7, 40])
+@pytest.mark.parametrize("full", [False, True])
+def test_sums_go_on_from_any_snapshot(
+    seed: int, epochs: int, full: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With restarts on the way, after which symbols come in another order, or not for long."""
+    monkeypatch.setattr("operators.parts.EPOCHS", epochs)
+    rng, rows, store = random.Random(seed), ordered_prints(seed), MemoryStore(full=full)
+    operator, got, names = RollingVolume(None, store), [], ["X", "Y", "Z"]
+    at = 0
+    while at < len(rows):
+        chunk = rows[at : at + rng.randrange(1, 60)]
+        at += len(chunk)
+        got.append(operator(prints(*chunk, names=names)).volume)
+        snapshot = stored(operator.snapshot())
+        before = [chain(operator, name) for name in "XYZ"]
+        other = RollingVolume(snapshot, store)
+        first, *rest = rng.sample("XYZ", 3)
+        other(prints(names=[first]))
+        waiting = stored(other.snapshot())  # with two symbols that have not come yet
+        for saved in (snapshot, waiting):
+            other = RollingVolume(saved, store)
+            other(prints(names=[first, *rest]))
+            assert [chain(other, name) for name in "XYZ"] == before
+        if rng.random() < 0.1:
+            operator, names = RollingVolume(rng.choice([snapshot, waiting]), store), [first, *rest]
+    assert sums(got) == brute(rows)
+    assert full or len(store.gone) > 9
+
+
+def ordered_prints(seed: int) -> list[P]:
     rows = [row for row in random_prints(seed, 1_500) if row.verdict == COUNTED or row.ms > 0]
     first = next(i for i, row in enumerate(rows) if row.verdict == COUNTED)
-    rows = _behind_only_what_was_seen(rows[first:])
-    operator, got = RollingVolume(), []
-    for turn, at in enumerate(range(0, len(rows), chunk)):
-        if chunk == 37 and turn % 5 == 4:
-            operator = RollingVolume(stored(operator.snapshot()))
-        names = ("X", "Y", "Z") if chunk != 37 or turn < 4 else ("Z", "X", "Y")
-        got.append(operator(prints(*rows[at : at + chunk], names=names)).volume)
-    out = np.concatenate(got)
-    assert [(v[0], v[1], v[2], v[3]) for v in out.tolist()] == brute(rows)
+    return _behind_only_what_was_seen(rows[first:])
+
+
+def sums(volumes: list[Any]) -> list[tuple[int, ...]]:
+    out = np.concatenate(volumes)
+    return [(v[0], v[1], v[2], v[3]) for v in out.tolist()]
+
+
+def chain(operator: RollingVolume, symbol: str) -> list[Any]:
+    """All that is known of a symbol: its sums, then its buckets, oldest first."""
+    mine = operator._state.rows[operator._state.names.index(symbol)]
+    found, at = [mine[name] for name in ("current", "baseline", "sells", "buys", "first_ms")], []
+    bucket = mine["oldest"]
+    while bucket != NONE:
+        at.append(bucket)
+        row = operator._buckets[bucket]
+        found.append([row[name] for name in ("second", "volume", "sells", "buys")])
+        bucket = row["next"]
+    places = [at.index(mine[name]) if mine[name] != NONE else NONE for name in ("middle", "newest")]
+    return [*found, places]
 
 
 def _behind_only_what_was_seen(rows: list[P]) -> list[P]:
