@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 from datetime import timedelta
@@ -34,8 +33,6 @@ def run_live(settings: Settings, snapshots: timedelta | None = None, **feed_opti
     Raises:
         FeedRefusedError: the vendor does not let this key in.
     """
-    # The engine prints a backtrace when its recovery store fails; one sentence of ours follows.
-    os.putenv("RUST_BACKTRACE", "0")
     root = live_folder(settings.data_dir)
     feed_options = {"earlier": lambda: earlier_run(root), **feed_options}
     with ended_by_sigterm():

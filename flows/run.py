@@ -134,6 +134,8 @@ def run_through(
         StoreError: the recovery store failed.
         OrderflowError: lines could not be written, or a part of the run stopped it.
     """
+    # The engine prints a backtrace when a step or its store fails; one sentence of ours follows.
+    os.putenv("RUST_BACKTRACE", "0")
     restore = run.stop_on_signals()
     how = "failed"
     try:
