@@ -17,17 +17,15 @@ from flows.recovery import StoreError
 from flows.run import EPOCH_S, prepare, run_through, say
 from flows.settings import Settings
 
-# To save the state of the whole market stands the flow still for a tenth of a second. What a
-# restart misses is not refilled in this mode anyway.
-WHOLE_MARKET_EPOCH_S = 60.0
 
-
-def run_live(settings: Settings, snapshots: timedelta | None = None, **feed_options: Any) -> int:
+def run_live(
+    settings: Settings, snapshots: timedelta = timedelta(seconds=EPOCH_S), **feed_options: Any
+) -> int:
     """Run what the settings ask for until it ends or is stopped; return the exit code.
 
     Args:
         settings: Checked settings.
-        snapshots: Time between two snapshots; None: the engine's ten seconds.
+        snapshots: Time between two snapshots of the state.
         feed_options: Of the live feed, over what the settings say: how long it waits for what.
 
     Raises:
@@ -42,9 +40,6 @@ def run_live(settings: Settings, snapshots: timedelta | None = None, **feed_opti
     if isinstance(run.feed, PolygonFeed):
         recovery, run.feed.goes_on = run.root / RECOVERY, True
     try:
-        if snapshots is None:
-            whole_market = settings.monitoring_mode == "all"
-            snapshots = timedelta(seconds=WHOLE_MARKET_EPOCH_S if whole_market else EPOCH_S)
         run_through(run, recovery, snapshots)
     except StoreError as error:
         run = _without_store(settings, run, error, **feed_options)

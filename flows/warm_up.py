@@ -102,7 +102,7 @@ def warm_up(
     Eligibility(EligibilityRules(Sessions((), None), 1000, True), judge.snapshot())(printed)
     RollingVolume(volume.snapshot())(printed)
     volume_journal.warm_up()
-    TradeKeys().make_room(1 << 10, longs)  # more than its first table holds
+    TradeKeys().make_ready(1 << 10, longs)  # more than its first table holds
     if not live:
         _warm_books(ticks, details)
     phase_name(Sessions(PHASES, None), time.time_ns() // MS)

@@ -6,12 +6,22 @@ from within 360 s of the newest one; duplicates keep their key alive (detectors.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from operators.kernels import kernel, step
 from operators.key_journal import LOOK_BACK_MS, SEEN, KeyJournal, pack, unpack
 from operators.parts import PartStore, Place, bytes_of
 from operators.ticks import ID_MOCK_ROW, Array, Row
+
+FREE = 0
+"""`ms` of a free cell, so that a new table is memory nobody has touched yet."""
+
+SAMPLES, SAMPLE = 64, 64  # so many stretches of so many cells tell how full of young keys it is
+PER_PRINT, PER_CHUNK = 8, 1024  # cells of the old table that are moved
+TOUCHED = 4  # so many times as many cells of the next table are made ready
+CELLS_PER_PAGE = 4096 // SEEN.itemsize
 
 
 @step
@@ -24,7 +34,7 @@ def _find(seen: Array, trade_id: int, symbol: int, exchange: int, trf: int) -> i
     at = (h >> 20) & mask
     while True:
         cell = seen[at]
-        if cell["symbol"] < 0:
+        if cell["ms"] == FREE:
             return at
         if (
             cell["trade_id"] == trade_id
@@ -37,39 +47,56 @@ def _find(seen: Array, trade_id: int, symbol: int, exchange: int, trf: int) -> i
 
 
 @kernel
-def _living(seen: Array, newest_ms: Array) -> int:
-    """Return how many keys are younger than 360 s."""
-    n = 0
-    for i in range(len(seen)):
-        symbol = seen[i]["symbol"]
-        if symbol >= 0 and seen[i]["ms"] >= newest_ms[symbol] - LOOK_BACK_MS:
-            n += 1
-    return n
+def _young(seen: Array, newest_ms: Array) -> float:
+    """Return about which part of the cells has keys younger than 360 s.
+
+    Keys lie in no order, so a few stretches are like all.
+    """
+    stretch = max(len(seen) // SAMPLES, 1)
+    young = cells = 0
+    for first in range(0, len(seen), stretch):
+        for i in range(first, min(first + SAMPLE, len(seen))):
+            cells += 1
+            ms = seen[i]["ms"]
+            if ms != FREE and ms >= newest_ms[seen[i]["symbol"]] - LOOK_BACK_MS:
+                young += 1
+    return young / cells
 
 
 @kernel
-def _rehash(old: Array, newest_ms: Array, new: Array) -> int:
-    """Move what is younger than 360 s to `new`; return how many."""
+def _move(old: Array, newest_ms: Array, new: Array) -> int:
+    """Put what is younger than 360 s into `new`, too; return how many cells that took."""
     n = 0
     for i in range(len(old)):
         cell = old[i]
-        if cell["symbol"] < 0 or cell["ms"] < newest_ms[cell["symbol"]] - LOOK_BACK_MS:
+        if cell["ms"] == FREE or cell["ms"] < newest_ms[cell["symbol"]] - LOOK_BACK_MS:
             continue
         at = _find(new, cell["trade_id"], cell["symbol"], cell["exchange"], cell["trf"])
+        if new[at]["ms"] == FREE:
+            n += 1
         new[at] = cell
-        n += 1
     return n
 
 
 @step
-def remember(seen: Array, row: Row, ms: int, newest_ms: int) -> tuple[bool, int]:
-    """Note the trade key of a print; return whether it is a duplicate, and cells newly used."""
+def remember(seen: Array, old: Array, moved: int, row: Row, ms: int, newest_ms: int) -> Any:
+    """Note the trade key of a print; return whether it is a duplicate, and cells newly used.
+
+    `old` is the table before `seen` as long as keys are moved from it, its first `moved` cells
+    have been, and are not looked at again; otherwise it is empty.
+    """
     exchange, trf = row["exchange"], row["trf"]
     if row["id_kind"] == ID_MOCK_ROW:
         exchange, trf = exchange * 0, trf * 0 - 1
     at = _find(seen, row["trade_id"], row["symbol"], exchange, trf)
     cell = seen[at]
-    if cell["symbol"] < 0:
+    if cell["ms"] == FREE:
+        if len(old):
+            before = _find(old, row["trade_id"], row["symbol"], exchange, trf)
+            if before >= moved and old[before]["ms"] != FREE:
+                duplicate = old[before]["ms"] >= newest_ms - LOOK_BACK_MS
+                old[before]["ms"] = max(old[before]["ms"], ms)
+                return duplicate, 0
         cell["trade_id"] = row["trade_id"]
         cell["ms"] = ms
         cell["symbol"] = row["symbol"]
@@ -81,14 +108,11 @@ def remember(seen: Array, row: Row, ms: int, newest_ms: int) -> tuple[bool, int]
     return duplicate, 0
 
 
-def _free(size: int) -> Array:
-    table = np.zeros(size, SEEN)
-    table["symbol"] = -1
-    return table
-
-
 class TradeKeys:
-    """The table of keys: at most half full, so that a look-up is short.
+    """The table of keys: little more than half full, so that a look-up is short.
+
+    When it is half full, the next one is made, and then the young keys move there, some with each
+    chunk: all at once, a busy hour's millions would hold up the alerts for a tenth of a second.
 
     Args:
         saved: Parts of a snapshot; their `symbol` is the row they were saved under.
@@ -106,8 +130,13 @@ class TradeKeys:
         at_once: bool = False,
         store: PartStore | None = None,
     ) -> None:
-        self.table = _free(1024)
+        self.table = np.zeros(1024, SEEN)
+        self.old = np.empty(0, SEEN)
+        self.moved = 0  # cells of `old`
+        self._next = self.old
+        self._ready = 0  # cells of `next`
         self._used = 0
+        self._to_come = 0  # keys that are still in `old`, about
         self._journal = KeyJournal(at_once, store)
         blocks = [bytes_of(part, store) for part in saved]
         keys = np.concatenate([np.empty(0, SEEN), *map(unpack, blocks)])
@@ -118,26 +147,75 @@ class TradeKeys:
         self._used += cells
         self._journal.note(rows)
 
-    def have_room(self, prints: int) -> bool:
-        """Whether that many keys can be added as it is."""
-        return 2 * (self._used + prints) <= len(self.table)
+    def is_ready(self, prints: int) -> bool:
+        """Whether that many keys can be added, and there is nothing else to do."""
+        return len(self.old) == 0 and not self._is_half_full(prints)
 
-    def make_room(self, prints: int, newest_ms: Array) -> None:
+    def _is_half_full(self, prints: int) -> bool:
+        """Whether it is time to begin with a new table."""
+        return 2 * (self._used + self._to_come + prints) > len(self.table)
+
+    def _is_full(self, prints: int) -> bool:
+        return 5 * (self._used + self._to_come + prints) > 3 * len(self.table)
+
+    def make_ready(self, prints: int, newest_ms: Array) -> None:
         """Make sure that many keys can be added without growing inside a kernel.
 
         Args:
             prints: Most keys that may come.
             newest_ms: By symbol, the newest print: what is 360 s older is forgotten.
         """
-        if self.have_room(prints):
+        cells = PER_CHUNK + PER_PRINT * prints
+        if len(self.old):
+            self._move(cells, newest_ms)
+        if len(self.old) and self._is_full(prints):
+            self._move(len(self.old), newest_ms)
+        if len(self.old) or not self._is_half_full(prints):
             return
-        alive = _living(self.table, newest_ms)
+        if not len(self._next):
+            self._next = np.zeros(self._size_for(prints, newest_ms), SEEN)
+            self._ready = 0
+        until = self._ready + TOUCHED * cells
+        # The system gives memory when it is touched, and page by page.
+        self._next["ms"][self._ready : until : CELLS_PER_PAGE] = FREE
+        self._ready = until
+        if self._ready < len(self._next) and not self._is_full(prints):
+            return
+        size = self._size_for(prints, newest_ms)
+        self.old, self.table = self.table, self._next
+        if size > 2 * len(self.table):  # far more prints than were to be expected
+            self.table = np.zeros(size, SEEN)
+        self._next = self.old[:0].copy()
+        self._to_come = self._about(newest_ms, self.old)
+        self.moved = self._used = 0
+        self._move(cells, newest_ms)
+
+    def _about(self, newest_ms: Array, table: Array) -> int:
+        """Return how many young keys there are, and a tenth for what a sample does not show."""
+        return int(1.1 * _young(table, newest_ms) * len(table)) + 1
+
+    def _size_for(self, prints: int, newest_ms: Array) -> int:
+        """Return how large a new table is to be: with room to spare, or it is soon full again."""
         size = len(self.table)
-        while 3 * (alive + prints) > size:  # room to spare, or the next chunk rehashes again
+        while 3 * (self._about(newest_ms, self.table) + prints) > size:
             size *= 2
-        table = _free(size)
-        self._used = _rehash(self.table, newest_ms, table)
-        self.table = table
+        return size
+
+    def _move(self, cells: int, newest_ms: Array) -> None:
+        """Move what is young in so many more cells of the old table."""
+        until = min(self.moved + cells, len(self.old))
+        part = self.old[self.moved : until]
+        self._to_come -= self._to_come * len(part) // max(len(self.old) - self.moved, 1)
+        self._used += _move(part, newest_ms, self.table)
+        self.moved = until
+        if until == len(self.old):
+            self.old = self.old[:0].copy()
+            self.moved = self._to_come = 0
+
+    def _whole(self, newest_ms: Array) -> Array:
+        """Return the one table of all keys."""
+        self._move(len(self.old), newest_ms)
+        return self.table
 
     def _saved_of(self, row: int) -> slice:
         """Return where the saved keys of a row stand."""
@@ -150,8 +228,8 @@ class TradeKeys:
             keys = self._saved[self._saved_of(saved_row)].copy()
             if len(keys):
                 keys["symbol"] = row
-                self.make_room(len(keys), newest_ms)
-                self._used += _rehash(keys, newest_ms, self.table)
+                self.make_ready(len(keys), newest_ms)
+                self._used += _move(keys, newest_ms, self.table)
                 self._journal.add(keys)
 
     def snapshot(self, newest_ms: Array, waiting: list[int]) -> tuple[Array | Place, ...]:
@@ -161,7 +239,7 @@ class TradeKeys:
             newest_ms: By symbol.
             waiting: Saved rows without a symbol, in the order the snapshot keeps them.
         """
-        parts = self._journal.parts(self.table, newest_ms)
+        parts = self._journal.parts(lambda: self._whole(newest_ms), newest_ms)
         absent = [self._saved[self._saved_of(row)] for row in waiting]
         self._saved = np.concatenate([self._saved[:0], *absent])
         self._saved.sort(order="symbol", kind="stable")

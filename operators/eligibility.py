@@ -146,6 +146,8 @@ def _judge(
     rows: Array,
     state: Array,
     seen: Array,
+    old_seen: Array,
+    moved: int,
     phases: Array,
     late_ms: int,
     quotes_shed: bool,
@@ -169,7 +171,7 @@ def _judge(
             turned = _turn_day(mine, row["symbol"], day, ledger, turned)
         mine["newest_ms"] = max(mine["newest_ms"], ms)
         if row["id_kind"] != ID_ROW:
-            duplicate, cells = remember(seen, row, ms, mine["newest_ms"])
+            duplicate, cells = remember(seen, old_seen, moved, row, ms, mine["newest_ms"])
             used += cells
             if duplicate:
                 verdict[i] = DUPLICATE
@@ -242,8 +244,8 @@ class Eligibility:
         if restored:
             self._keys.adopt(restored, self._newest())
         rows = chunk.rows
-        if not self._keys.have_room(len(rows)):
-            self._keys.make_room(len(rows), self._newest())
+        if not self._keys.is_ready(len(rows)):
+            self._keys.make_ready(len(rows), self._newest())
         chunk.verdict = np.empty(len(rows), np.uint8)
         chunk.resets = np.empty(len(rows), np.uint8)
         if len(rows) == 0:
@@ -253,6 +255,8 @@ class Eligibility:
             rows,
             self._state.rows,
             self._keys.table,
+            self._keys.old,
+            self._keys.moved,
             self._phases_of(rows),
             self._rules.late_ms,
             chunk.quotes_shed,

@@ -9,6 +9,8 @@ is noted anew: hardly anything.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from operators.kernels import kernel
@@ -25,8 +27,8 @@ _HEAD = 16
 SEEN = np.dtype(
     [
         ("trade_id", np.int64),
-        ("ms", np.int64),
-        ("symbol", np.int32),  # -1: free
+        ("ms", np.int64),  # 0: a free cell
+        ("symbol", np.int32),
         ("exchange", np.int16),
         ("trf", np.int16),
     ],
@@ -112,8 +114,8 @@ def living(keys: Array, newest_ms: Array, out: Array) -> int:
     """Copy the keys younger than 360 s, which is where a look-up still finds them."""
     n = 0
     for i in range(len(keys)):
-        symbol = keys[i]["symbol"]
-        if symbol >= 0 and keys[i]["ms"] >= newest_ms[symbol] - LOOK_BACK_MS:
+        ms = keys[i]["ms"]
+        if ms != 0 and ms >= newest_ms[keys[i]["symbol"]] - LOOK_BACK_MS:
             out[n] = keys[i]
             n += 1
     return n
@@ -184,11 +186,11 @@ class KeyJournal:
         self._noted += self._n
         self._n = 0
 
-    def parts(self, table: Array, newest_ms: Array) -> tuple[Array | Place, ...]:
+    def parts(self, whole: Callable[[], Array], newest_ms: Array) -> tuple[Array | Place, ...]:
         """Return what the table holds, in parts to save.
 
         Args:
-            table: All keys, used cells and free ones; read only where nothing was noted.
+            whole: Gives the table, used cells and free ones; asked only where nothing was noted.
             newest_ms: By symbol, the newest print: what is 360 s older is left out.
         """
         now_ms = int(newest_ms.max()) if len(newest_ms) else 0
@@ -198,6 +200,7 @@ class KeyJournal:
                 young = np.empty(len(keys), SEEN)
                 self.add(young[: living(keys, newest_ms, young)])
         if not self._noting:
+            table = whole()
             keys = np.empty(len(table), SEEN)
             keys = keys[: living(table, newest_ms, keys)]
             self._log.add(pack(keys[np.argsort(keys["ms"], kind="stable")]))

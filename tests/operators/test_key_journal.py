@@ -62,7 +62,7 @@ def test_noting_from_the_start_never_reads_the_table() -> None:
     journal.note(rows)
     table = np.ones(5, SEEN)
     noted = np.empty(len(rows), SEEN)
-    (part,) = journal.parts(table, newest_ms)
+    (part,) = journal.parts(lambda: table, newest_ms)
     assert unpack(part).tolist() == noted[: key_journal._note(rows, noted, 0)].tolist()
 
 
@@ -118,7 +118,7 @@ def test_the_parts_hold_what_was_noted_and_is_young(
         for row in rows[rows["kind"] == TRADE]:
             newest_ms[row["symbol"]] = max(newest_ms[row["symbol"]], row["ts_ns"] // MS)
         if minute % 2:
-            snapshots.append(journal.parts(every, newest_ms))
+            snapshots.append(journal.parts(every.copy, newest_ms))
             found = keys_of(snapshots[-1], kept)
             assert youngest(found, newest_ms) == youngest(every, newest_ms)
             largest = max(largest, len(found))
@@ -138,12 +138,13 @@ def keys_of(snapshot: tuple[Any, ...], store: MemoryStore | None) -> Any:
 
 def test_a_part_is_packed_once() -> None:
     journal, newest_ms = KeyJournal(at_once=False), np.zeros(4, np.int64)
+    none = np.zeros(1, SEEN)
     rng = random.Random(2)
-    first = journal.parts(np.zeros(1, SEEN), newest_ms)
+    first = journal.parts(none.copy, newest_ms)
     journal.note(prints(rng, 0, 5))
-    second = journal.parts(np.empty(0, SEEN), newest_ms)
+    second = journal.parts(none.copy, newest_ms)
     journal.note(prints(rng, 0, 5))
-    third = journal.parts(np.empty(0, SEEN), newest_ms)
+    third = journal.parts(none.copy, newest_ms)
     assert [part is same for part, same in zip(third, (*first, second[1]), strict=False)] == [
         *(True, True)
     ]
