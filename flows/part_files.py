@@ -27,6 +27,7 @@ from operators.ticks import Array
 GATHER_S = 0.2  # parts come from all shards at once, and are synced together
 FILE_BYTES = 32 << 20
 FILE_S = 120.0
+CLOSE_S = 3.0
 LEFT_S = 7 * 86_400.0
 
 
@@ -101,7 +102,7 @@ class PartFiles:
             writer, self._keeps = self._writer, False
         if writer is not None:
             self._waiting.put(None)
-            writer.join()
+            writer.join(CLOSE_S)  # a disk that hangs does not keep the run from its end
 
     def _write(self) -> None:
         """Write what comes until the end; what a disk refuses stays in the snapshots."""
@@ -175,11 +176,12 @@ class _OpenFile:
         self._file = (folder / self.name).open("xb", buffering=0)
         self._bytes = 0
         self._until = time.monotonic() + FILE_S
-        listed = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(listed)  # or the name may be lost where the bytes are not
-        finally:
-            os.close(listed)
+        for listed in (folder, folder.parent):  # or a name may be lost where the bytes are not
+            fd = os.open(listed, os.O_RDONLY)
+            try:
+                os.fsync(fd)
+            finally:
+                os.close(fd)
 
     def is_full(self) -> bool:
         """Whether the next part belongs to another file."""
