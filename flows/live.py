@@ -60,8 +60,8 @@ def _without_store(
     store = died.root / RECOVERY
     say(
         f"{store}: the state of the run cannot be kept ({why.reason}): the run begins anew "
-        "without it, and red bursts need five minutes of prints again; free space, and restart "
-        "when it suits.\n"
+        "without it, and red bursts need five minutes of prints again; see to the disk, and "
+        "restart when it suits.\n"
     )
     shutil.rmtree(store, ignore_errors=True)
     asked: list[int] = []  # to stop, while no run is there that could be stopped

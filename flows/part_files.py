@@ -2,8 +2,8 @@
 
 A snapshot names the parts that are on disk and holds the others itself, so what it says can be
 resumed from whatever ends the process or the machine, and the flow never waits for these files.
-Parts are only ever added to a file; a file goes when no snapshot names any of it. What a killed
-run leaves behind is small, and goes after a week in which nothing asked for it.
+Parts are only ever added to a file; a file goes when no snapshot names any of it, and what a run
+before has left, when it is an hour old and this one did not ask for it at its start.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from flows.errors import OrderflowError
+from flows.recovery import StoreError
 from operators.parts import Part, Place
 from operators.ticks import Array
 
@@ -28,17 +28,14 @@ GATHER_S = 0.2  # parts come from all shards at once, and are synced together
 FILE_BYTES = 32 << 20
 FILE_S = 120.0
 CLOSE_S = 3.0
-LEFT_S = 7 * 86_400.0
+LEFT_S = 3600.0
 
 
-class PartLostError(OrderflowError):
+class PartLostError(StoreError):
     """A part that a snapshot names is missing or damaged."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(
-            f"{path} is missing or damaged, and the recovery store needs it: remove that store "
-            "to begin anew."
-        )
+        super().__init__(f"{path} is missing or damaged", "remove the store to begin anew")
 
 
 class PartFiles:
@@ -64,8 +61,13 @@ class PartFiles:
             return
         with self._lock:
             if self._writer is None:
-                self._writer = threading.Thread(target=self._write, name="parts", daemon=True)
-                self._writer.start()
+                writer = threading.Thread(target=self._write, name="parts", daemon=True)
+                try:
+                    writer.start()
+                except RuntimeError:  # too many threads: snapshots hold it all
+                    self._keeps = False
+                    return
+                self._writer = writer
         self._waiting.put(part)
 
     def let_go(self, part: Part) -> None:
@@ -80,6 +82,7 @@ class PartFiles:
 
         Raises:
             PartLostError: they are not there any more.
+            StoreError: they cannot be read.
         """
         path = self._folder / place.file
         with self._lock:
@@ -88,8 +91,10 @@ class PartFiles:
             with path.open("rb") as file:
                 file.seek(place.start)
                 data = file.read(place.length)
-        except OSError:
+        except FileNotFoundError:
             raise PartLostError(path) from None
+        except OSError as error:
+            raise StoreError(f"{path}: {error.strerror}") from None
         if len(data) != place.length or zlib.crc32(data) != place.checksum:
             raise PartLostError(path)
         return np.frombuffer(
@@ -119,7 +124,7 @@ class PartFiles:
                     self._remove_left()
                 self._keep_now(file, parts)
                 self._remove_unnamed(file.name)
-            except OSError:
+            except (OSError, MemoryError):
                 if file is not None:
                     file.close()
                 file = None
@@ -159,8 +164,9 @@ class PartFiles:
         with self._lock:
             needed = {*self._parts, *self._asked_for}
         for path in self._folder.glob("*.parts"):
-            if path.name not in needed and time.time() - path.stat().st_mtime > LEFT_S:
-                path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                if path.name not in needed and time.time() - path.stat().st_mtime > LEFT_S:
+                    path.unlink()
 
 
 class _OpenFile:
@@ -176,12 +182,13 @@ class _OpenFile:
         self._file = (folder / self.name).open("xb", buffering=0)
         self._bytes = 0
         self._until = time.monotonic() + FILE_S
-        for listed in (folder, folder.parent):  # or a name may be lost where the bytes are not
-            fd = os.open(listed, os.O_RDONLY)
-            try:
-                os.fsync(fd)
-            finally:
-                os.close(fd)
+        try:
+            for listed in (folder, folder.parent):  # or a name may be lost where the bytes are not
+                _sync(listed)
+        except OSError:
+            self.close()
+            (folder / self.name).unlink()
+            raise
 
     def is_full(self) -> bool:
         """Whether the next part belongs to another file."""
@@ -213,3 +220,11 @@ class _OpenFile:
         """Close it."""
         with contextlib.suppress(OSError):
             self._file.close()
+
+
+def _sync(folder: Path) -> None:
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -16,12 +16,13 @@ _STORE = re.compile(r'SqliteFailure\(.*?(?:Some\("([^"]*)"\))?\)$|src/recovery\.
 
 
 class StoreError(OrderflowError):
-    """The recovery store cannot be made, read or written; `reason` is what it complained of."""
+    """The recovery store cannot be made, read or written.
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(
-            f"the recovery store cannot be used ({reason}): free space, or name another folder."
-        )
+    `reason` is what it complained of, `step` what to do.
+    """
+
+    def __init__(self, reason: str, step: str = "free space, or name another folder") -> None:
+        super().__init__(f"the recovery store cannot be used ({reason}): {step}.")
         self.reason = reason
 
     @classmethod

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from operators.kernels import kernel, step
-from operators.key_journal import LOOK_BACK_MS, SEEN, KeyJournal, pack, unpack
-from operators.parts import PartStore, Place, bytes_of
+from operators.key_journal import LOOK_BACK_MS, SEEN, KeyJournal, living, pack, unpack
+from operators.parts import PartStore, Place, RowRanges, WaitingParts, bytes_of
 from operators.ticks import ID_MOCK_ROW, Array, Row
 
 FREE = 0
@@ -65,7 +65,10 @@ def _young(seen: Array, newest_ms: Array) -> float:
 
 @kernel
 def _move(old: Array, newest_ms: Array, new: Array) -> int:
-    """Put what is younger than 360 s into `new`, too; return how many cells that took."""
+    """Put what is younger than 360 s into `new`, too; return how many cells that took.
+
+    Of a key that is there already the younger counts: parts may have it twice, in any order.
+    """
     n = 0
     for i in range(len(old)):
         cell = old[i]
@@ -74,7 +77,9 @@ def _move(old: Array, newest_ms: Array, new: Array) -> int:
         at = _find(new, cell["trade_id"], cell["symbol"], cell["exchange"], cell["trf"])
         if new[at]["ms"] == FREE:
             n += 1
-        new[at] = cell
+            new[at] = cell
+        else:
+            new[at]["ms"] = max(new[at]["ms"], cell["ms"])
     return n
 
 
@@ -108,6 +113,9 @@ def remember(seen: Array, old: Array, moved: int, row: Row, ms: int, newest_ms: 
     return duplicate, 0
 
 
+_NO_MS = np.empty(0, np.int64)
+
+
 class TradeKeys:
     """The table of keys: little more than half full, so that a look-up is short.
 
@@ -116,6 +124,7 @@ class TradeKeys:
 
     Args:
         saved: Parts of a snapshot; their `symbol` is the row they were saved under.
+        saved_ms: By that row, the newest print: what is 360 s older is left out.
         at_once: Pack keys for the first snapshot as they come.
         store: Has the parts that a snapshot only names, and keeps new ones.
 
@@ -126,6 +135,7 @@ class TradeKeys:
     def __init__(
         self,
         saved: tuple[Array | Place, ...] = (),
+        saved_ms: Array = _NO_MS,
         *,
         at_once: bool = False,
         store: PartStore | None = None,
@@ -138,9 +148,13 @@ class TradeKeys:
         self._used = 0
         self._to_come = 0  # keys that are still in `old`, about
         self._journal = KeyJournal(at_once, store)
+        self._waiting = WaitingParts(store)
         blocks = [bytes_of(part, store) for part in saved]
         keys = np.concatenate([np.empty(0, SEEN), *map(unpack, blocks)])
-        self._saved = keys[np.argsort(keys["symbol"], kind="stable")]
+        young = np.empty(len(keys), SEEN)
+        young = young[: living(keys, np.ascontiguousarray(saved_ms), young)]
+        self._saved = young[np.argsort(young["symbol"], kind="stable")]
+        self._ranges = RowRanges(self._saved["symbol"])
 
     def noted(self, rows: Array, cells: int) -> None:
         """Know that a kernel has put the keys of prints into the table, `cells` of them new."""
@@ -168,7 +182,7 @@ class TradeKeys:
         cells = PER_CHUNK + PER_PRINT * prints
         if len(self.old):
             self._move(cells, newest_ms)
-        if len(self.old) and self._is_full(prints):
+        if len(self.old) and (self._is_full(prints) or 4 * prints > len(self.table)):
             self._move(len(self.old), newest_ms)
         if len(self.old) or not self._is_half_full(prints):
             return
@@ -188,7 +202,8 @@ class TradeKeys:
         self._next = self.old[:0].copy()
         self._to_come = self._about(newest_ms, self.old)
         self.moved = self._used = 0
-        self._move(cells, newest_ms)
+        # How many keys are to come is an estimate, and a large chunk leaves it no room for error.
+        self._move(cells if 4 * prints <= len(self.table) else len(self.old), newest_ms)
 
     def _about(self, newest_ms: Array, table: Array) -> int:
         """Return how many young keys there are, and a tenth for what a sample does not show."""
@@ -217,15 +232,10 @@ class TradeKeys:
         self._move(len(self.old), newest_ms)
         return self.table
 
-    def _saved_of(self, row: int) -> slice:
-        """Return where the saved keys of a row stand."""
-        ends = np.searchsorted(self._saved["symbol"], [row, row + 1]).tolist()
-        return slice(*ends)
-
     def adopt(self, restored: list[tuple[int, int]], newest_ms: Array) -> None:
         """Bring back the saved keys of symbols, given as (row now, row as saved)."""
         for row, saved_row in restored if len(self._saved) else ():
-            keys = self._saved[self._saved_of(saved_row)].copy()
+            keys = self._saved[self._ranges.of(saved_row)].copy()
             if len(keys):
                 keys["symbol"] = row
                 self.make_ready(len(keys), newest_ms)
@@ -239,13 +249,16 @@ class TradeKeys:
             newest_ms: By symbol.
             waiting: Saved rows without a symbol, in the order the snapshot keeps them.
         """
-        parts = self._journal.parts(lambda: self._whole(newest_ms), newest_ms)
-        absent = [self._saved[self._saved_of(row)] for row in waiting]
-        self._saved = np.concatenate([self._saved[:0], *absent])
-        self._saved.sort(order="symbol", kind="stable")
-        if not len(self._saved):
-            return parts
-        lengths = [len(keys) for keys in absent]
-        keys = np.concatenate(absent)
-        keys["symbol"] = len(newest_ms) + np.repeat(np.arange(len(absent)), lengths)
-        return (*parts, pack(keys))
+        symbols = len(newest_ms)
+
+        def pack_waiting(rows: list[int]) -> Array:
+            absent = [self._saved[self._ranges.of(row)] for row in rows]
+            keys = np.concatenate(absent)
+            now_rows = np.arange(symbols, symbols + len(rows))
+            keys["symbol"] = np.repeat(now_rows, [*map(len, absent)])
+            return pack(keys)
+
+        return (
+            *self._journal.parts(lambda: self._whole(newest_ms), newest_ms),
+            *self._waiting.parts(symbols, waiting, pack_waiting),
+        )

@@ -37,7 +37,7 @@ OFF_MARKET_QUOTE_MS = 1000
 OFF_MARKET_FLOOR = 20_000  # 2 cents in 1e-6 dollar
 NEVER = -(2**62)
 NO_DAY = -(2**31)
-VERSION = 3
+VERSION = 4
 
 STATE = np.dtype(
     [
@@ -231,9 +231,12 @@ class Eligibility:
             STATE, phase_ms=NEVER, floor_ms=NEVER, counted_ms=NEVER, newest_ms=NEVER, day=NO_DAY
         )
         self._state = SymbolRows(never, saved, VERSION)
-        parts = saved.parts if saved is not None else ()
         at_once = rules.live or store is not None
-        self._keys = TradeKeys(parts, at_once=at_once, store=store)
+        if saved is None:
+            self._keys = TradeKeys(at_once=at_once, store=store)
+        else:
+            newest = saved.rows["newest_ms"]
+            self._keys = TradeKeys(saved.parts, newest, at_once=at_once, store=store)
         self._turned = Scratch(LEDGER)
         self._day = NEVER
         self._phases = np.empty(0, PHASE)

@@ -143,8 +143,8 @@ class KeyJournal:
     A key that is said again stands here again; the youngest counts.
 
     Args:
-        at_once: Note from the start on. Otherwise from the first snapshot on, and a run without
-            snapshots has no work with it.
+        at_once: Note from the start on. Otherwise from the first snapshot on, which packs the
+            whole table: right for a replay, most of which are over by then.
         store: Keeps parts beside the snapshots; None: each snapshot holds them all.
     """
 

@@ -9,8 +9,11 @@ say where a part stands.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
+
+import numpy as np
 
 from operators.state import StateError
 from operators.ticks import Array
@@ -125,9 +128,14 @@ class PartLog:
         """Leave out all."""
         for epoch in self._epochs:
             self._given_up[-1].extend(epoch.parts)
-        self._given_up[-1].extend(self._now)
+        self._let_go(self._now)  # which no snapshot has named yet
         self._epochs.clear()
         self._now = []
+
+    def _let_go(self, parts: list[Part]) -> None:
+        for part in parts:
+            if self._store is not None:
+                self._store.let_go(part)
 
     def close_epoch(self, newest_ms: int) -> tuple[Array | Place, ...]:
         """End the epoch, at a snapshot; return what that holds.
@@ -140,7 +148,51 @@ class PartLog:
         self._now = []
         self._given_up.append([])
         if len(self._given_up) > STILL_NAMED:
-            for part in self._given_up.popleft():
-                if self._store is not None:
-                    self._store.let_go(part)
+            self._let_go(self._given_up.popleft())
         return tuple(part.saved() for epoch in self._epochs for part in epoch.parts)
+
+
+class WaitingParts:
+    """What belongs to symbols that have not come back since a restart: packed when it changes.
+
+    Args:
+        store: Keeps it beside the snapshots; None: each snapshot holds it.
+    """
+
+    def __init__(self, store: PartStore | None) -> None:
+        self._log = PartLog(store)
+        self._symbols = -1  # of the last snapshot
+
+    def parts(
+        self, symbols: int, waiting: list[int], pack: Callable[[list[int]], Array]
+    ) -> tuple[Array | Place, ...]:
+        """Return it, in parts to save.
+
+        Args:
+            symbols: How many have come, old ones and new: the row of the first that waits.
+            waiting: Saved rows without a symbol. There are fewer only where `symbols` grew.
+            pack: Gives the bytes of these rows.
+        """
+        if symbols != self._symbols:
+            self._symbols = symbols
+            self._log.forget()
+            if waiting:
+                self._log.add(pack(waiting))
+        return self._log.close_epoch(0)
+
+
+class RowRanges:
+    """Where the rows of each symbol stand in an array that is sorted by symbol.
+
+    Args:
+        symbols: Of each row, ascending.
+    """
+
+    def __init__(self, symbols: Array) -> None:
+        self._ends = np.cumsum(np.bincount(symbols)) if len(symbols) else np.empty(0, np.int64)
+
+    def of(self, symbol: int) -> slice:
+        """Return the rows of a symbol."""
+        if symbol >= len(self._ends):
+            return slice(0, 0)
+        return slice(int(self._ends[symbol - 1]) if symbol else 0, int(self._ends[symbol]))

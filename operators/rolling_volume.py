@@ -18,7 +18,7 @@ from operators.columns import columns
 from operators.eligibility import WINDOW_S
 from operators.kernels import kernel, step
 from operators.nbbo import Prints
-from operators.parts import PartStore, bytes_of
+from operators.parts import PartStore, RowRanges, WaitingParts, bytes_of
 from operators.state import Snapshot, SymbolRows, blank
 from operators.ticks import MS, Array, Row
 from operators.verdicts import COUNTED, GAP_MARK, OUT_OF_ORDER, SEEN_MARK
@@ -28,7 +28,6 @@ from operators.volume_journal import (
     SAVED,
     STATE,
     VolumeJournal,
-    chain_of,
     living,
     pack_saved,
 )
@@ -260,15 +259,17 @@ class RollingVolume:
         self._buckets = np.empty(1024, BUCKET)
         self._pool = np.array([NONE, 0, 0])  # first free, ever used, in use
         self._journal = VolumeJournal(store)
+        self._waiting = WaitingParts(store)
         self._saved = np.empty(0, SAVED)
         if saved is not None:
             parts = [bytes_of(part, store) for part in saved.parts]
             self._saved = living(parts, saved.rows["generation"])
+        self._ranges = RowRanges(self._saved["symbol"])
 
     def __call__(self, chunk: Prints) -> Prints:
         """Return `chunk` with `volume`, rows of VOLUME."""
         for row, saved_row in self._state.bind(chunk.names):
-            saved = chain_of(self._saved, saved_row)
+            saved = self._saved[self._ranges.of(saved_row)]
             self._make_room(len(saved))
             _chain(self._state.rows[row], saved, self._buckets, self._pool)
         self._make_room(len(chunk))
@@ -302,12 +303,14 @@ class RollingVolume:
         symbols = len(self._state.names)
         live = self._state.rows[:symbols]
         parts = self._journal.parts(live, self._buckets, int(self._pool[2]))
-        waiting = self._state.waiting()
-        if waiting:
-            chains = [chain_of(self._saved, row) for row in waiting]
-            rows = np.repeat(np.arange(symbols, symbols + len(waiting)), [*map(len, chains)])
-            parts = (*parts, pack_saved(np.concatenate(chains), rows))
-        return self._state.snapshot(parts)
+
+        def pack_waiting(rows: list[int]) -> Array:
+            chains = [self._saved[self._ranges.of(row)] for row in rows]
+            now_rows = np.arange(symbols, symbols + len(rows))
+            return pack_saved(np.concatenate(chains), np.repeat(now_rows, [*map(len, chains)]))
+
+        waiting = self._waiting.parts(symbols, self._state.waiting(), pack_waiting)
+        return self._state.snapshot((*parts, *waiting))
 
 
 @operator

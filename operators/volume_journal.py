@@ -7,8 +7,6 @@ quiet is packed whole once its last part has become too old.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from operators.eligibility import WINDOW_S
@@ -283,12 +281,6 @@ class VolumeJournal:
         if n:
             self._log.add(out[:n].copy())
         return self._log.close_epoch(now_ms)
-
-
-def chain_of(saved: Array, symbol: int) -> Any:
-    """Return the saved buckets of a symbol, oldest first."""
-    start, end = np.searchsorted(saved["symbol"], [symbol, symbol + 1]).tolist()
-    return saved[start:end]
 
 
 def warm_up() -> None:

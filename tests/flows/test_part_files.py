@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Iterator
@@ -107,6 +108,23 @@ def test_what_was_let_go_before_it_was_written_keeps_no_file(tmp_path: Path) -> 
     files.close()
 
 
+def test_no_file_is_left_where_a_folder_cannot_be_synced(
+    files: PartFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: int) -> None:
+        raise OSError(errno.EINVAL, "no such call here")
+
+    sync = os.fsync
+    monkeypatch.setattr(os, "fsync", refuse)
+    refused = part(1)
+    files.keep(refused)
+    time.sleep(0.2)
+    assert list((tmp_path / "parts").iterdir()) == []
+    monkeypatch.setattr(os, "fsync", sync)
+    safe(files, part(2))
+    assert refused.saved() is refused.data
+
+
 def test_what_is_let_go_while_it_is_written_keeps_no_file(
     files: PartFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -126,14 +144,14 @@ def test_what_is_let_go_while_it_is_written_keeps_no_file(
     assert one.place is None
 
 
-def test_what_a_killed_run_left_goes_after_a_week_unless_it_is_asked_for(
+def test_what_a_killed_run_left_goes_after_an_hour_unless_it_is_asked_for(
     files: PartFiles, tmp_path: Path
 ) -> None:
     (asked, unasked) = (place for n in (1, 2) for place in left_by_a_run(tmp_path / "parts", n))
     (young,) = left_by_a_run(tmp_path / "parts", 3)
     for place in (asked, unasked):
-        week_ago = time.time() - part_files.LEFT_S - 60
-        os.utime(tmp_path / "parts" / place.file, (week_ago, week_ago))
+        long_ago = time.time() - part_files.LEFT_S - 60
+        os.utime(tmp_path / "parts" / place.file, (long_ago, long_ago))
     files.read(asked)
     (new,) = safe(files, part(4))
     assert names(tmp_path / "parts") == {asked.file, young.file, new.file}

@@ -201,10 +201,12 @@ def test_sums_go_on_from_any_snapshot(
         snapshot = stored(operator.snapshot())
         before = [chain(operator, name) for name in "XYZ"]
         other = RollingVolume(snapshot, store)
-        first, *rest = rng.sample("XYZ", 3)
+        first, second, third = rng.sample("XYZ", 3)
+        rest = [second, third]
         other(prints(names=[first]))
         waiting = stored(other.snapshot())  # with two symbols that have not come yet
-        for saved in (snapshot, waiting):
+        other(prints(names=[first, third]))
+        for saved in (snapshot, waiting, stored(other.snapshot())):
             other = RollingVolume(saved, store)
             other(prints(names=[first, *rest]))
             assert [chain(other, name) for name in "XYZ"] == before
