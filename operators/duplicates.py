@@ -119,13 +119,14 @@ _NO_MS = np.empty(0, np.int64)
 class TradeKeys:
     """The table of keys: little more than half full, so that a look-up is short.
 
-    When it is half full, the next one is made, and then the young keys move there, some with each
-    chunk: all at once, a busy hour's millions would hold up the alerts for a tenth of a second.
+    When it is half full, the young keys move to the next one. Live, that one is made and filled a
+    little with each chunk: all at once, a busy hour's millions would hold up the alerts for up to
+    half a second.
 
     Args:
         saved: Parts of a snapshot; their `symbol` is the row they were saved under.
         saved_ms: By that row, the newest print: what is 360 s older is left out.
-        at_once: Pack keys for the first snapshot as they come.
+        at_once: The run is live, or saves its state often: do all work little by little.
         store: Has the parts that a snapshot only names, and keeps new ones.
 
     Raises:
@@ -145,6 +146,7 @@ class TradeKeys:
         self.moved = 0  # cells of `old`
         self._next = self.old
         self._ready = 0  # cells of `next`
+        self._gradually = at_once
         self._used = 0
         self._to_come = 0  # keys that are still in `old`, about
         self._journal = KeyJournal(at_once, store)
@@ -189,11 +191,11 @@ class TradeKeys:
         if not len(self._next):
             self._next = np.zeros(self._size_for(prints, newest_ms), SEEN)
             self._ready = 0
-        until = self._ready + TOUCHED * cells
-        # The system gives memory when it is touched, and page by page.
-        self._next["ms"][self._ready : until : CELLS_PER_PAGE] = FREE
-        self._ready = until
-        if self._ready < len(self._next) and not self._is_full(prints):
+        if self._gradually and not self._is_full(prints) and self._ready < len(self._next):
+            until = self._ready + TOUCHED * cells
+            # The system gives memory when it is touched, and page by page.
+            self._next["ms"][self._ready : until : CELLS_PER_PAGE] = FREE
+            self._ready = until
             return
         size = self._size_for(prints, newest_ms)
         self.old, self.table = self.table, self._next
@@ -203,7 +205,8 @@ class TradeKeys:
         self._to_come = self._about(newest_ms, self.old)
         self.moved = self._used = 0
         # How many keys are to come is an estimate, and a large chunk leaves it no room for error.
-        self._move(cells if 4 * prints <= len(self.table) else len(self.old), newest_ms)
+        slowly = self._gradually and 4 * prints <= len(self.table)
+        self._move(cells if slowly else len(self.old), newest_ms)
 
     def _about(self, newest_ms: Array, table: Array) -> int:
         """Return how many young keys there are, and a tenth for what a sample does not show."""

@@ -22,7 +22,7 @@ from tests.operators.part_store import MemoryStore
 from tests.reference_cases import OPEN_MS
 
 NAMES = list("UVWXYZ")
-RULES = EligibilityRules(parse_sessions("all"), 1_000)
+RULES = EligibilityRules(parse_sessions("all"), 1_000, live=True)
 
 
 def prints(rng: random.Random, n: int) -> Any:
