@@ -18,7 +18,9 @@ from operators.ticks import ID_MOCK_ROW, Array, Row
 FREE = 0
 """`ms` of a free cell, so that a new table is memory nobody has touched yet."""
 
-SAMPLES, SAMPLE = 64, 64  # so many stretches of so many cells tell how full of young keys it is
+SAMPLES = 64  # stretches of a large table tell how many of its keys are young
+SAMPLED = 64  # cells of each
+COUNTED = 1 << 17  # cells that are counted in a fraction of a millisecond
 PER_PRINT, PER_CHUNK = 8, 1024  # cells of the old table that are moved
 TOUCHED = 4  # so many times as many cells of the next table are made ready
 CELLS_PER_PAGE = 4096 // SEEN.itemsize
@@ -47,20 +49,15 @@ def _find(seen: Array, trade_id: int, symbol: int, exchange: int, trf: int) -> i
 
 
 @kernel
-def _young(seen: Array, newest_ms: Array) -> float:
-    """Return about which part of the cells has keys younger than 360 s.
-
-    Keys lie in no order, so a few stretches are like all.
-    """
-    stretch = max(len(seen) // SAMPLES, 1)
-    young = cells = 0
+def _young(seen: Array, newest_ms: Array, stretch: int, cells: int) -> int:
+    """Return how many keys are younger than 360 s among the first `cells` of each `stretch`."""
+    young = 0
     for first in range(0, len(seen), stretch):
-        for i in range(first, min(first + SAMPLE, len(seen))):
-            cells += 1
+        for i in range(first, first + cells):
             ms = seen[i]["ms"]
             if ms != FREE and ms >= newest_ms[seen[i]["symbol"]] - LOOK_BACK_MS:
                 young += 1
-    return young / cells
+    return young
 
 
 @kernel
@@ -209,8 +206,15 @@ class TradeKeys:
         self._move(cells if slowly else len(self.old), newest_ms)
 
     def _about(self, newest_ms: Array, table: Array) -> int:
-        """Return how many young keys there are, and a tenth for what a sample does not show."""
-        return int(1.1 * _young(table, newest_ms) * len(table)) + 1
+        """Return how many young keys there are; live, and of many, a tenth more than it seems.
+
+        Keys lie in no order, so a few stretches are like all.
+        """
+        if not self._gradually or len(table) <= COUNTED:
+            return _young(table, newest_ms, len(table), len(table))
+        stretch = len(table) // SAMPLES
+        seen = _young(table, newest_ms, stretch, SAMPLED)
+        return seen * stretch // SAMPLED * 11 // 10 + 1
 
     def _size_for(self, prints: int, newest_ms: Array) -> int:
         """Return how large a new table is to be: with room to spare, or it is soon full again."""
