@@ -7,6 +7,8 @@ quiet is packed whole once its last part has become too old.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from operators.eligibility import WINDOW_S
@@ -86,6 +88,22 @@ def _fetch(state: Array, buckets: Array, at: Array, first: int, last: int) -> No
                 more = True
 
 
+@step
+def _put_head(out: Array, n: int, symbol: Any, generation: Any, length: int) -> int:
+    n = put(out, n, symbol)
+    n = put(out, n, generation)
+    return put(out, n, length)
+
+
+@step
+def _put_bucket(out: Array, n: int, later: Any, sells: Any, buys: Any, unknown: Any) -> int:
+    """Write a bucket; `later`: than the one before it in the chain, in seconds."""
+    n = put(out, n, later)
+    n = put_shares(out, n, sells)
+    n = put_shares(out, n, buys)
+    return put_shares(out, n, unknown)
+
+
 @kernel
 def _pack(state: Array, buckets: Array, scratch: Array, out: Array) -> int:
     """Write what changed of every symbol, and begin anew; return the bytes used."""
@@ -103,18 +121,15 @@ def _pack(state: Array, buckets: Array, scratch: Array, out: Array) -> int:
             length += 1
             at = buckets[at]["next"]
         if length:
-            n = put(out, n, k)
-            n = put(out, n, mine["generation"])
-            n = put(out, n, length)
+            n = _put_head(out, n, k, mine["generation"], length)
         second = np.int64(0)
         at = start
         while at != NONE:
             bucket = buckets[at]
-            n = put(out, n, np.int64(bucket["second"]) - second)
-            second = np.int64(bucket["second"])
-            n = put_shares(out, n, bucket["sells"])
-            n = put_shares(out, n, bucket["buys"])
-            n = put_shares(out, n, bucket["volume"] - bucket["sells"] - bucket["buys"])
+            later = np.int64(bucket["second"]) - second
+            second += later
+            sells, buys = bucket["sells"], bucket["buys"]
+            n = _put_bucket(out, n, later, sells, buys, bucket["volume"] - sells - buys)
             at = bucket["next"]
         mine["since"] = mine["newest"]
         mine["changed"] = 0
@@ -240,16 +255,13 @@ def _pack_saved(buckets: Array, symbols: Array, out: Array) -> int:
         end = start + 1
         while end < len(buckets) and symbols[end] == symbols[start]:
             end += 1
-        n = put(out, n, symbols[start])
-        n = put(out, n, buckets[start]["generation"])
-        n = put(out, n, end - start)
+        n = _put_head(out, n, symbols[start], buckets[start]["generation"], end - start)
         second = np.int64(0)
         for i in range(start, end):
-            n = put(out, n, buckets[i]["second"] - second)
-            second = buckets[i]["second"]
-            n = put_shares(out, n, buckets[i]["sells"])
-            n = put_shares(out, n, buckets[i]["buys"])
-            n = put_shares(out, n, buckets[i]["unknown"])
+            saved = buckets[i]
+            later = saved["second"] - second
+            second = saved["second"]
+            n = _put_bucket(out, n, later, saved["sells"], saved["buys"], saved["unknown"])
         start = end
     return n
 
