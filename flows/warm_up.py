@@ -16,6 +16,7 @@ from flows.feeds.tape_books import BookColumns, among
 from flows.feeds.tape_columns import Columns, read_only
 from flows.feeds.tape_merge import Run, depths_in_places, merged
 from flows.feeds.tape_symbols import SymbolHashes
+from flows.heap import keep_freed
 from flows.places import cache_folder
 from operators import kernels, volume_journal
 from operators.aggressor import CLNV, Aggressor, SideRules
@@ -62,6 +63,8 @@ def warm_up(
         live: Small chunks, and alerts that must not wait; no order books.
         adaptive: The kernels of adaptive mode, too.
     """
+    if not live:
+        keep_freed()
     if not kernels.use_cache(cache_folder() / "kernels", parallel=not live):
         say("compiling kernels, first run only\n")
     ticks = np.zeros(3, TICK)
