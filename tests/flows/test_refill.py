@@ -310,7 +310,9 @@ def test_a_recording_with_refills_is_replayed_to_the_same_alerts(
     assert {item.origin for item in lines if isinstance(item, Refill)} == {WARMING, LATE}
     again = Run(CaptureFeed(open_tapes([str(path) for path in recorder.files]), batch=7)).go()
     assert again.ids() == live.ids() == ids
-    assert [a.late for a in again.alerts] == [a.late for a in live.alerts]
+    # By id: how the alerts of several symbols interleave depends on where a chunk ends.
+    late, late_again = ({a.alert_id: a.late for a in run.alerts} for run in (live, again))
+    assert late_again == late
     assert not any(alert.received_ns for alert in again.alerts)
     assert again.coverage == live.coverage
     assert [gap.cause for gap in again.coverage] == ["start", "disconnect"]
